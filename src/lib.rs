@@ -4,3 +4,15 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+pub mod connection;
+pub mod frame;
+mod message;
+pub mod utf8;
+
+pub use connection::{
+    Config, Connection, Delivery, Event, Inbox, Initiator, Keepalive, Limits, MaskKeys, Outcome,
+    ReceiveError, Role, SendError, State, Timeouts, Unsent,
+};
+pub use frame::{CloseCode, CloseFrame};
+pub use message::{Message, MessageKind, Utf8Bytes};

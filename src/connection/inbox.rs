@@ -1,0 +1,388 @@
+//! The receive memory: bytes that were read and not yet consumed, and the message being assembled.
+//!
+//! One block serves both. A binary message is assembled where its bytes arrived; only what stands
+//! between its pieces (headers of fragments, control frames) makes later pieces move down:
+//!
+//! ```text
+//!   block    | consumed | message so far | gap | unread bytes | room, initialised | spare capacity
+//!                       ^message         ^message_end ^next     ^end                ^block.len()
+//! ```
+//!
+//! Text that arrives in pieces is gathered in a `String` instead, since a `str` can be lent again
+//! and again without being validated again only from there.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem;
+use core::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use super::retention::Retention;
+use crate::message::Utf8Bytes;
+use crate::utf8::{Decoder, Utf8Error};
+
+/// The size of the first read. Small, since most connections carry small messages; a read that
+/// fills its room doubles the next one.
+const FIRST_READ: usize = 4 * 1024;
+
+/// The largest read that is offered without a frame in progress that needs more. More than this no
+/// longer saves system calls worth its cache footprint.
+const LARGEST_READ: usize = 64 * 1024;
+
+/// Payloads below this are copied when they are detached: a copy of this size costs as much as the
+/// reference counting that it saves, and a message that is kept does not pin a read block.
+const DETACH_BY_COPY: usize = 4 * 1024;
+
+/// The largest read while a message is gathered outside the block, where growth has to be bounded
+/// apart from what the block holds.
+const LARGEST_GATHERING_READ: usize = 256 * 1024;
+
+/// Receive memory for one connection, or for many that take turns.
+///
+/// The owner reads from the transport into [`spare`](Self::spare), reports the count with
+/// [`received`](Self::received), and hands the inbox to
+/// [`Connection::poll_event`](crate::Connection::poll_event), which consumes whole frames, lends
+/// their payloads, and leaves what is incomplete for the next read.
+///
+/// An inbox takes memory only for bytes that have come: at most twice what it holds plus 64 KiB,
+/// whatever length a peer declares. To share one inbox between connections, [`park`](Self::park)
+/// what belongs to the current one and [`resume`](Self::resume) it later.
+///
+/// ```
+/// use fullduplex::Inbox;
+///
+/// let mut inbox = Inbox::new();
+/// let room = inbox.spare(0);
+/// room[..2].copy_from_slice(b"hi");
+/// inbox.received(2);
+/// assert_eq!(inbox.unread(), b"hi");
+/// inbox.consume(1);
+/// assert_eq!(inbox.unread(), b"i");
+/// ```
+#[derive(Default)]
+pub struct Inbox {
+    /// Its length is what has been initialised so far, so that no room is ever zeroed twice.
+    block: BytesMut,
+    message: usize,
+    message_end: usize,
+    next: usize,
+    end: usize,
+    /// What the frame in progress still needs, and a header more.
+    wanted: usize,
+    next_read: usize,
+    /// The most that was held since the inbox was last empty.
+    peak: usize,
+    retention: Retention,
+    /// Whether a message is being gathered in `text` or `bytes`.
+    gathering: bool,
+    /// Text that arrived in pieces.
+    pub(super) text: String,
+    /// Bytes that are not in the block, because they were inflated.
+    pub(super) bytes: Vec<u8>,
+    /// A large text that was taken out of the block whole.
+    pub(super) large_text: Utf8Bytes,
+}
+
+/// What a connection left in an [`Inbox`] that was handed on to another one.
+///
+/// Exactly as large as the bytes it holds; empty, it holds no heap memory.
+///
+/// ```
+/// use fullduplex::Inbox;
+///
+/// let mut inbox = Inbox::from(&b"\x81"[..]); // half a header
+/// let parked = inbox.park();
+/// assert!(inbox.unread().is_empty());
+/// inbox.resume(parked);
+/// assert_eq!(inbox.unread(), b"\x81");
+/// ```
+#[derive(Default)]
+pub struct Parked {
+    bytes: Vec<u8>,
+    message: usize,
+    wanted: usize,
+    gathered: Option<(String, Vec<u8>)>,
+}
+
+impl Inbox {
+    /// An inbox that holds nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Initialised room to read into, at least `at_least` bytes and never empty.
+    ///
+    /// The room grows to hold the rest of the frame in progress and one more header, as far as
+    /// twice the bytes held so far allow, and adapts to how full earlier reads came back. With 0
+    /// the inbox decides alone.
+    pub fn spare(&mut self, at_least: usize) -> &mut [u8] {
+        if self.held() == 0 {
+            self.start_over();
+        } else if self.next == self.end && self.message < self.message_end {
+            // Nothing unread: the next piece of the message can arrive right behind the last.
+            self.next = self.message_end;
+            self.end = self.message_end;
+        }
+        let gathered = if self.gathering {
+            self.text.len() + self.bytes.len()
+        } else {
+            0
+        };
+        let allowed = LARGEST_READ
+            .max(self.held().saturating_mul(2))
+            .max(gathered.min(LARGEST_GATHERING_READ))
+            - self.held();
+        let room = self
+            .next_read
+            .max(self.wanted)
+            .min(allowed)
+            .max(at_least)
+            .max(FIRST_READ);
+        if self.block.len() - self.end < room {
+            self.make_room(room);
+        }
+        self.block.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Reports that the first `count` bytes of [`spare`](Self::spare) were filled.
+    ///
+    /// A count larger than the room, as a broken reader may return, is cut to it.
+    pub fn received(&mut self, count: usize) {
+        let room = self.block.len() - self.end;
+        self.end += count.min(room);
+        self.peak = self.peak.max(self.end);
+        if count >= room {
+            self.next_read = (self.next_read.max(FIRST_READ) * 2).min(LARGEST_READ);
+        }
+    }
+
+    /// The bytes received and not yet consumed.
+    #[inline]
+    pub fn unread(&self) -> &[u8] {
+        self.block.get(self.next..self.end).unwrap_or_default()
+    }
+
+    /// Drops the first `count` unread bytes, or all if there are fewer.
+    #[inline]
+    pub fn consume(&mut self, count: usize) {
+        self.next = self.end.min(self.next.saturating_add(count));
+    }
+
+    /// Takes out everything that belongs to the current connection, so that another one can use
+    /// the inbox. Allocates only when a frame or message is incomplete.
+    pub fn park(&mut self) -> Parked {
+        let mut bytes = Vec::with_capacity(self.held());
+        bytes.extend_from_slice(self.slice(self.message..self.message_end));
+        bytes.extend_from_slice(self.unread());
+        let parked = Parked {
+            message: self.message_end - self.message,
+            bytes,
+            wanted: self.wanted,
+            gathered: self
+                .gathering
+                .then(|| (mem::take(&mut self.text), mem::take(&mut self.bytes))),
+        };
+        self.clear();
+        parked
+    }
+
+    /// Puts back what [`park`](Self::park) took out. Anything the inbox held before is dropped.
+    pub fn resume(&mut self, parked: Parked) {
+        self.clear();
+        self.extend(&parked.bytes);
+        self.message_end = parked.message.min(self.end);
+        self.next = self.message_end;
+        self.wanted = parked.wanted;
+        if let Some(gathered) = parked.gathered {
+            (self.text, self.bytes) = gathered;
+            self.gathering = true;
+        }
+    }
+
+    /// Gives all memory back, unless it holds bytes of a connection.
+    pub fn release(&mut self) {
+        if self.held() == 0 && !self.gathering {
+            *self = Self::default();
+        }
+    }
+
+    /// Forgets every byte; the memory stays.
+    pub(super) fn clear(&mut self) {
+        self.gathering = false;
+        (
+            self.message,
+            self.message_end,
+            self.next,
+            self.end,
+            self.wanted,
+        ) = (0, 0, 0, 0, 0);
+    }
+
+    /// Starts to gather a message, or a piece of one, outside the block.
+    pub(super) fn start_gathering(&mut self) {
+        self.text.clear();
+        self.bytes.clear();
+        self.gathering = true;
+    }
+
+    /// What was gathered is whole; it is forgotten when the next gathering starts.
+    pub(super) fn end_gathering(&mut self) {
+        self.peak = self.peak.max(self.text.len()).max(self.bytes.len());
+        self.gathering = false;
+    }
+
+    /// Consumes `count` unread bytes as text and gathers what they complete.
+    pub(super) fn gather_text(
+        &mut self,
+        count: usize,
+        decoder: &mut Decoder,
+    ) -> Result<(), Utf8Error> {
+        let piece = self.take(count);
+        let piece = self.block.get(piece).unwrap_or_default();
+        decoder.push(piece, |text| self.text.push_str(text))
+    }
+
+    /// What the frame in progress still needs beyond the unread bytes.
+    pub(super) fn want(&mut self, rest_of_frame: usize) {
+        self.wanted = rest_of_frame;
+    }
+
+    /// The unread bytes, to be unmasked in place.
+    #[inline]
+    pub(super) fn unread_mut(&mut self) -> &mut [u8] {
+        self.block.get_mut(self.next..self.end).unwrap_or_default()
+    }
+
+    /// Consumes `count` unread bytes as a payload of their own and tells where they stand.
+    #[inline]
+    pub(super) fn take(&mut self, count: usize) -> Range<usize> {
+        let start = self.next;
+        self.consume(count);
+        start..self.next
+    }
+
+    /// Consumes `count` unread bytes as the next piece of the message being assembled.
+    pub(super) fn append_to_message(&mut self, count: usize) {
+        let piece = self.take(count);
+        if self.message == self.message_end {
+            (self.message, self.message_end) = (piece.start, piece.end);
+            return;
+        }
+        let end = self.message_end + piece.len();
+        if self.message_end != piece.start {
+            self.block.copy_within(piece, self.message_end);
+        }
+        self.message_end = end;
+    }
+
+    /// Ends the message being assembled and tells where it stands.
+    pub(super) fn take_message(&mut self) -> Range<usize> {
+        let range = self.message..self.message_end;
+        self.message = self.next;
+        self.message_end = self.next;
+        range
+    }
+
+    /// Bytes at a place that [`take`](Self::take) or [`take_message`](Self::take_message) told.
+    #[inline]
+    pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
+        self.block.get(range).unwrap_or_default()
+    }
+
+    /// Owns the bytes at `range`, which end before the unread ones: small ones copied, large ones
+    /// split off the block.
+    pub(super) fn detach(&mut self, range: Range<usize>) -> Bytes {
+        if range.len() < DETACH_BY_COPY || range.end > self.next {
+            return Bytes::copy_from_slice(self.slice(range));
+        }
+        let mut front = self.block.split_to(range.end);
+        for index in [
+            &mut self.message,
+            &mut self.message_end,
+            &mut self.next,
+            &mut self.end,
+        ] {
+            *index = index.saturating_sub(range.end);
+        }
+        front.split_off(range.start).freeze()
+    }
+
+    /// Message bytes and unread bytes together.
+    #[inline]
+    fn held(&self) -> usize {
+        (self.message_end - self.message) + (self.end - self.next)
+    }
+
+    fn start_over(&mut self) {
+        (self.message, self.message_end, self.next, self.end) = (0, 0, 0, 0);
+        if self.gathering {
+            return;
+        }
+        let largest = self
+            .block
+            .len()
+            .max(self.text.capacity())
+            .max(self.bytes.capacity());
+        if self.retention.is_over(mem::take(&mut self.peak), largest) {
+            self.release();
+        }
+    }
+
+    /// Moves what is held to the front and, if that is not enough, grows the block.
+    fn make_room(&mut self, room: usize) {
+        let message = self.message_end - self.message;
+        let unread = self.end - self.next;
+        if self.message > 0 {
+            self.block.copy_within(self.message..self.message_end, 0);
+        }
+        if self.next > message {
+            self.block.copy_within(self.next..self.end, message);
+        }
+        (self.message, self.message_end) = (0, message);
+        (self.next, self.end) = (message, message + unread);
+        if self.block.len() - self.end < room {
+            // Growing may copy the block: do not let it copy what is only room.
+            self.block.truncate(self.end);
+            self.block.resize(self.end + room, 0);
+        }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(room) = self.spare(bytes.len()).get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+        }
+        self.end += bytes.len();
+    }
+}
+
+/// An inbox that has received `bytes`.
+impl From<&[u8]> for Inbox {
+    fn from(bytes: &[u8]) -> Self {
+        let mut inbox = Self::new();
+        inbox.extend(bytes);
+        inbox
+    }
+}
+
+impl fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox")
+            .field("unread", &self.unread().len())
+            .field("message", &(self.message_end - self.message))
+            .field("block", &self.block.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Parked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parked")
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! How a connection ended.
+
+use super::error::ReceiveError;
+use crate::frame::{CloseCode, CloseFrame};
+
+/// Where a connection stands (RFC 6455, sections 4.1 and 7.1).
+///
+/// ```text
+///            close frame sent or received,
+///            or a fault                        end of the transport
+///   ┌──────┐ ────────────────────► ┌─────────┐ ────────────► ┌────────┐
+///   │ Open │                       │ Closing │               │ Closed │
+///   └──────┘ ────────────────────────────────────────────► └────────┘
+/// ```
+///
+/// It is derived from what happened and never stored.
+///
+/// ```
+/// use fullduplex::{CloseCode, Config, Connection, State};
+///
+/// let mut connection = Connection::server(&Config::default());
+/// assert_eq!(connection.state(), State::Open);
+/// connection.close(CloseCode::NORMAL, "")?;
+/// assert_eq!(connection.state(), State::Closing);
+/// # Ok::<(), fullduplex::SendError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "these are the states of the RFC")]
+pub enum State {
+    /// Messages go both ways.
+    Open,
+    /// The closing handshake, or the end after a fault, is under way.
+    Closing,
+    /// The transport has ended.
+    Closed,
+}
+
+/// Which side ended the connection.
+///
+/// ```
+/// use fullduplex::Initiator;
+///
+/// assert_ne!(Initiator::Local, Initiator::Remote);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
+pub enum Initiator {
+    /// This one: its Close frame came first, or it found a fault.
+    Local,
+    /// The peer: its Close frame came first, or its transport ended.
+    Remote,
+}
+
+/// How a connection ended, on whatever path.
+///
+/// ```
+/// use fullduplex::{CloseCode, Config, Connection, Inbox, Initiator};
+///
+/// let mut connection = Connection::server(&Config::default());
+/// let mut inbox = Inbox::from(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8][..]); // Close 1000
+/// while connection.poll_event(&mut inbox)?.is_some() {}
+/// connection.received_eof();
+///
+/// let outcome = connection.outcome().expect("the connection has ended");
+/// assert!(outcome.clean);
+/// assert_eq!(outcome.initiator, Initiator::Remote);
+/// assert_eq!(outcome.code(), CloseCode::NORMAL);
+/// # Ok::<(), fullduplex::ReceiveError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// Whether the closing handshake was completed (RFC 6455, section 7.1.4).
+    pub clean: bool,
+    /// Who began to end it.
+    pub initiator: Initiator,
+    /// Our Close frame, if one was sent; with code 1005 if it had none.
+    pub sent: Option<CloseFrame>,
+    /// The peer's Close frame, if one came; with code 1005 if it had none.
+    pub received: Option<CloseFrame>,
+    /// The fault that ended the connection, unless it was closed.
+    pub cause: Option<ReceiveError>,
+}
+
+impl Outcome {
+    /// The connection's close code (RFC 6455, section 7.1.5): the peer's, 1005 if its Close frame
+    /// had none, 1006 if no Close frame came.
+    pub fn code(&self) -> CloseCode {
+        self.received
+            .as_ref()
+            .map_or(CloseCode::ABNORMAL, |frame| frame.code)
+    }
+
+    /// The connection's close reason (RFC 6455, section 7.1.6): the peer's, or empty.
+    pub fn reason(&self) -> &str {
+        self.received.as_ref().map_or("", |frame| &frame.reason)
+    }
+}

@@ -1,0 +1,190 @@
+//! Bytes that wait for the transport: one buffer for headers and small payloads, and large payloads
+//! that are written from where they are.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem;
+#[cfg(feature = "std")]
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+use super::retention::Retention;
+
+/// Written bytes at the front of the buffer are dropped when there are this many and they make up
+/// half of it. Before that, moving the rest costs more than the memory is worth.
+const COMPACT_FROM: usize = 64 * 1024;
+
+/// What a connection wants to write, as a [`Buf`]: write any prefix of it, then
+/// [`advance`](Buf::advance) by what the transport took.
+///
+/// ```
+/// use bytes::Buf;
+/// use fullduplex::{Config, Connection};
+///
+/// let mut connection = Connection::server(&Config::default());
+/// connection.send_text("hi")?;
+/// assert_eq!(connection.outgoing().chunk(), b"\x81\x02hi");
+/// connection.outgoing().advance(3); // a short write
+/// assert_eq!(connection.outgoing().chunk(), b"i");
+/// # Ok::<(), fullduplex::SendError>(())
+/// ```
+#[derive(Default)]
+pub struct Outgoing {
+    buffer: Vec<u8>,
+    /// How much of `buffer` has been written.
+    head: usize,
+    /// Payloads, each with the place in `buffer` before which it goes.
+    payloads: VecDeque<(usize, Bytes)>,
+    payload_bytes: usize,
+    /// Bytes that the transport has taken since the connection began.
+    written: u64,
+    retention: Retention,
+}
+
+impl Outgoing {
+    /// A queue that starts with `bytes`, as the response of the opening handshake.
+    pub(super) fn starting_with(bytes: Vec<u8>) -> Self {
+        Self {
+            buffer: bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Bytes that wait.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.buffer.len() - self.head + self.payload_bytes
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that the transport has taken since the connection began.
+    #[inline]
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The buffer, to append to.
+    #[inline]
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Appends a payload without copying it.
+    pub(super) fn push_payload(&mut self, payload: Bytes) {
+        self.payload_bytes += payload.len();
+        self.payloads.push_back((self.buffer.len(), payload));
+    }
+
+    /// Gives the memory back if nothing waits.
+    pub(super) fn release(&mut self) {
+        if self.is_empty() {
+            (self.buffer, self.payloads) = (Vec::new(), VecDeque::new());
+        }
+    }
+
+    fn drained(&mut self) {
+        let peak = mem::take(&mut self.head);
+        self.buffer.clear();
+        if self.retention.is_over(peak, self.buffer.capacity()) {
+            self.buffer = Vec::new();
+        }
+    }
+
+    fn compact(&mut self) {
+        let head = mem::take(&mut self.head);
+        self.buffer.drain(..head);
+        for (place, _) in &mut self.payloads {
+            *place -= head; // a payload that waits stands at or behind the head
+        }
+    }
+}
+
+impl Buf for Outgoing {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        let end = match self.payloads.front() {
+            Some((place, payload)) if *place == self.head => return payload,
+            Some((place, _)) => *place,
+            None => self.buffer.len(),
+        };
+        self.buffer.get(self.head..end).unwrap_or_default()
+    }
+
+    /// # Panics
+    ///
+    /// If `count` exceeds what is remaining.
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.len(), "advanced beyond the end of the queue");
+        self.written += count as u64; // usize is at most 64 bits wide
+        let mut rest = count;
+        while rest > 0 {
+            let Some((place, payload)) = self.payloads.front_mut() else {
+                self.head += rest;
+                break;
+            };
+            let before = (*place - self.head).min(rest);
+            self.head += before;
+            rest -= before;
+            let taken = payload.len().min(rest);
+            if *place == self.head && taken > 0 {
+                payload.advance(taken);
+                self.payload_bytes -= taken;
+                rest -= taken;
+            }
+            if payload.is_empty() {
+                self.payloads.pop_front();
+            }
+        }
+        if self.is_empty() {
+            self.drained();
+        } else if self.head >= COMPACT_FROM && self.head >= self.buffer.len() / 2 {
+            self.compact();
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let mut from = self.head;
+        let mut count = 0;
+        let mut slots = slices.iter_mut();
+        let mut put = |bytes: &'a [u8]| {
+            if bytes.is_empty() {
+                return true;
+            }
+            let Some(slot) = slots.next() else {
+                return false;
+            };
+            *slot = IoSlice::new(bytes);
+            count += 1;
+            true
+        };
+        for (place, payload) in &self.payloads {
+            if !put(self.buffer.get(from..*place).unwrap_or_default()) || !put(payload) {
+                return count;
+            }
+            from = *place;
+        }
+        put(self.buffer.get(from..).unwrap_or_default());
+        count
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

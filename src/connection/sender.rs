@@ -1,0 +1,535 @@
+//! The sending half: messages to frames, automatic answers, the queue and its bound.
+//!
+//! Automatic answers are slots and not queue entries, so that a peer that makes us answer and never
+//! reads cannot make the queue grow:
+//!
+//! ```text
+//!   send_*, ping ──► backlog (messages still to be cut) ──► outgoing (frames) ──► transport
+//!   answer ────────► slot: a Pong for the latest Ping ─────────────▲
+//!   close, fail ───► slot: the one Close frame, after all else ────┘
+//! ```
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::config::{Config, Role};
+use super::error::{ReceiveError, SendError, Unsent};
+use super::event::Event;
+use super::keys::MaskKeys;
+use super::outgoing::Outgoing;
+use crate::frame::{
+    CloseCode, CloseFrame, Header, MAX_CONTROL_PAYLOAD, MAX_REASON, Opcode, apply_mask,
+};
+use crate::message::{Message, MessageKind};
+use crate::utf8::Decoder;
+
+/// Payloads from this size on are written from where they are instead of being copied behind their
+/// header. Below it, the copy is cheaper than one more element of a vectored write.
+const WRITE_IN_PLACE: usize = 16 * 1024;
+
+/// While less than this waits to be written, each Ping gets its own Pong. Beyond it only the latest
+/// is answered (RFC 6455, section 5.5.3), so that a flood of Pings leaves no more than this.
+const PONG_BACKLOG: usize = 1024;
+
+/// Fragments of a long message are encoded ahead up to so many bytes, so that a write finds enough
+/// to do, and a control frame waits for no more than this.
+const ENCODE_AHEAD: usize = 64 * 1024;
+
+/// The sending half of a connection: usable on its own thread after
+/// [`Connection::split`](crate::Connection::split).
+///
+/// ```
+/// use bytes::Buf;
+/// use fullduplex::{Config, Connection};
+///
+/// let (_receiver, mut sender) = Connection::server(&Config::default()).split();
+/// sender.send_text("hello")?;
+/// assert_eq!(sender.outgoing().chunk(), b"\x81\x05hello");
+/// # Ok::<(), fullduplex::SendError>(())
+/// ```
+#[derive(Debug)]
+pub struct Sender {
+    /// Present in the client role and nowhere else: a server never masks.
+    keys: Option<MaskKeys>,
+    outgoing: Outgoing,
+    /// Messages that are to be cut into fragments, and what was queued behind them.
+    backlog: VecDeque<Unframed>,
+    backlog_bytes: usize,
+    /// The answer that is due: the latest Pong, or the Close frame, which nothing may follow.
+    slot: Option<Control>,
+    /// What our Close frame said, from the moment it is decided on.
+    close_sent: Option<CloseFrame>,
+    stream: Option<Stream>,
+    max_outgoing: usize,
+    max_frame_payload: usize,
+}
+
+/// What is left of a message that waits to be framed.
+#[derive(Debug)]
+struct Unframed {
+    opcode: Opcode,
+    /// Whether the end of `payload` ends the message.
+    fin: bool,
+    payload: Bytes,
+}
+
+/// A control frame, inline.
+#[derive(Clone, Copy)]
+struct Control {
+    opcode: Opcode,
+    bytes: [u8; MAX_CONTROL_PAYLOAD],
+    length: u8,
+}
+
+/// A message that the application sends in fragments.
+#[derive(Debug)]
+struct Stream {
+    kind: MessageKind,
+    decoder: Decoder,
+}
+
+impl Sender {
+    pub(super) fn new(keys: Option<MaskKeys>, config: &Config, head: Vec<u8>) -> Self {
+        Self {
+            keys,
+            outgoing: Outgoing::starting_with(head),
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+            slot: None,
+            close_sent: None,
+            stream: None,
+            max_outgoing: config.limits.max_outgoing,
+            max_frame_payload: config.max_frame_payload.unwrap_or(usize::MAX).max(1),
+        }
+    }
+
+    /// The role of this endpoint.
+    pub fn role(&self) -> Role {
+        if self.keys.is_some() {
+            Role::Client
+        } else {
+            Role::Server
+        }
+    }
+
+    /// Queues a text message. The text is copied once, into the outgoing buffer.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::Full`] or [`SendError::MessageOpen`]; nothing was queued.
+    #[inline]
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.send_slice(Opcode::Text, text.as_bytes())
+    }
+
+    /// Queues a binary message. The bytes are copied once, into the outgoing buffer.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text).
+    #[inline]
+    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.send_slice(Opcode::Binary, bytes)
+    }
+
+    /// Queues a message that owns its payload. A server writes a large payload from where it is; a
+    /// client masks it in place if nobody shares it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_text`](Self::send_text), with the message given back.
+    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
+        let message = message.into();
+        if let Err(error) = self.admit_message() {
+            return Err(Unsent { error, message });
+        }
+        let opcode = message.kind().opcode();
+        self.push(Unframed {
+            opcode,
+            fin: true,
+            payload: message.into_bytes(),
+        });
+        Ok(())
+    }
+
+    /// Queues a fragment of a message whose length is not known yet. The first call starts the
+    /// message, and the one with `fin` ends it; in between, only control frames can be sent.
+    ///
+    /// A text may be cut anywhere, inside a character too.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::Full`], [`SendError::WrongKind`] if another kind of
+    /// message is open, [`SendError::InvalidUtf8`] if the text is not valid so far, or with `fin`
+    /// not complete. Nothing was queued, and the message can go on with another fragment.
+    pub fn send_fragment(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        fin: bool,
+    ) -> Result<(), SendError> {
+        self.admit()?;
+        let (opcode, mut decoder) = match &self.stream {
+            Some(open) if open.kind != kind => return Err(SendError::WrongKind),
+            Some(open) => (Opcode::Continuation, open.decoder.clone()),
+            None => (kind.opcode(), Decoder::new()),
+        };
+        if kind == MessageKind::Text {
+            decoder.push(payload, |_| {})?;
+            if fin {
+                decoder.finish()?;
+            }
+        }
+        self.stream = if fin {
+            None
+        } else {
+            Some(Stream { kind, decoder })
+        };
+        self.push_slice(opcode, fin, payload);
+        Ok(())
+    }
+
+    /// Queues a Ping. Its Pong arrives as [`Event::Pong`](crate::Event::Pong) with the same payload.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`SendError::Full`], or [`SendError::ControlTooLong`] for more than
+    /// 125 bytes.
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.send_control(Opcode::Ping, payload)
+    }
+
+    /// Queues a Pong that answers nothing, as a one-way sign of life (RFC 6455, section 5.5.3).
+    /// Pings are answered without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.send_control(Opcode::Pong, payload)
+    }
+
+    /// Starts the closing handshake (RFC 6455, section 7.1.2). What was queued before is sent
+    /// before the Close frame, and nothing after it.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if a Close frame was sent already, [`SendError::InvalidCloseCode`], or
+    /// [`SendError::ReasonTooLong`] for more than 123 bytes.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if self.close_sent.is_some() {
+            return Err(SendError::Closed);
+        }
+        if !code.is_sendable(self.role()) {
+            return Err(SendError::InvalidCloseCode(code));
+        }
+        if reason.len() > MAX_REASON {
+            return Err(SendError::ReasonTooLong(reason.len()));
+        }
+        self.put_close(CloseFrame {
+            code,
+            reason: String::from(reason),
+        });
+        Ok(())
+    }
+
+    /// Does what the protocol demands on an event: a Pong for a Ping, a Close frame for the peer's
+    /// (RFC 6455, sections 5.5.1 and 5.5.2). [`Connection`](crate::Connection) calls this itself.
+    #[inline]
+    pub fn answer(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Ping(payload) => self.answer_ping(payload),
+            Event::Close(frame) => self.answer_close(frame),
+            Event::Text(_) | Event::Binary(_) | Event::Piece(_) | Event::Pong(_) => {}
+        }
+    }
+
+    /// Ends sending after a fault of the peer: drops what has not been framed and queues the Close
+    /// frame that tells the fault, if there is one to send and none was sent before.
+    /// [`Connection`](crate::Connection) calls this itself.
+    #[cold]
+    pub fn fail(&mut self, error: &ReceiveError) {
+        self.backlog.clear();
+        self.backlog_bytes = 0;
+        if self.close_sent.is_some() {
+            return;
+        }
+        if let Some(code) = error.close_code() {
+            self.put_close(CloseFrame {
+                code,
+                reason: error.close_reason(),
+            });
+        }
+    }
+
+    /// What is to be written. Frames that were held back are encoded by this call.
+    #[inline]
+    pub fn outgoing(&mut self) -> &mut Outgoing {
+        if self.outgoing.is_empty() {
+            self.refill();
+        }
+        &mut self.outgoing
+    }
+
+    /// Whether [`outgoing`](Self::outgoing) has something to write.
+    #[inline]
+    pub fn wants_write(&self) -> bool {
+        !self.outgoing.is_empty() || self.slot.is_some() || !self.backlog.is_empty()
+    }
+
+    /// Bytes that are queued and not written yet, automatic answers aside.
+    pub fn queued(&self) -> usize {
+        self.outgoing.len() + self.backlog_bytes
+    }
+
+    /// What our Close frame said, once it was decided on.
+    pub(super) fn close_sent(&self) -> Option<&CloseFrame> {
+        self.close_sent.as_ref()
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.outgoing.written()
+    }
+
+    /// Gives the memory of an empty queue back.
+    pub(super) fn release(&mut self) {
+        self.outgoing.release();
+        if self.backlog.is_empty() {
+            self.backlog = VecDeque::new();
+        }
+    }
+
+    pub(super) fn answer_ping(&mut self, payload: &[u8]) {
+        if self.close_sent.is_some() {
+            return; // nothing follows our Close frame
+        }
+        if self.queued() < PONG_BACKLOG {
+            self.flush_pong();
+        }
+        self.slot = Control::new(Opcode::Pong, payload);
+    }
+
+    /// Echoes the code and not the reason: the reason was meant for us.
+    pub(super) fn answer_close(&mut self, frame: &CloseFrame) {
+        if self.close_sent.is_none() {
+            self.put_close(CloseFrame {
+                code: frame.code,
+                reason: String::new(),
+            });
+        }
+    }
+
+    #[inline]
+    fn send_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.admit_message()?;
+        self.push_slice(opcode, true, payload);
+        Ok(())
+    }
+
+    fn send_control(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        self.admit()?;
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(SendError::ControlTooLong(payload.len()));
+        }
+        self.encode(opcode, true, payload);
+        Ok(())
+    }
+
+    #[inline]
+    fn admit_message(&self) -> Result<(), SendError> {
+        self.admit()?;
+        if self.stream.is_some() {
+            Err(SendError::MessageOpen)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    fn admit(&self) -> Result<(), SendError> {
+        if self.close_sent.is_some() {
+            return Err(SendError::Closed);
+        }
+        if self.queued() >= self.max_outgoing {
+            Err(SendError::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn put_close(&mut self, frame: CloseFrame) {
+        self.slot = Some(Control::close(&frame));
+        self.close_sent = Some(frame);
+    }
+
+    /// Frames a borrowed payload, or puts a copy of it in the backlog if it has to wait or be cut.
+    #[inline]
+    fn push_slice(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        if self.backlog.is_empty() && payload.len() <= self.max_frame_payload {
+            self.flush_pong();
+            self.encode(opcode, fin, payload);
+        } else {
+            self.push(Unframed {
+                opcode,
+                fin,
+                payload: Bytes::copy_from_slice(payload),
+            });
+        }
+    }
+
+    fn push(&mut self, unframed: Unframed) {
+        if self.backlog.is_empty() && unframed.payload.len() <= self.max_frame_payload {
+            self.flush_pong();
+            self.encode_owned(unframed.opcode, unframed.fin, unframed.payload);
+        } else {
+            self.backlog_bytes += unframed.payload.len();
+            self.backlog.push_back(unframed);
+        }
+    }
+
+    /// Turns slots and backlog into frames: control frames first, then fragments, and the Close
+    /// frame when nothing is left that has to come before it.
+    fn refill(&mut self) {
+        self.flush_pong();
+        while self.outgoing.len() < ENCODE_AHEAD {
+            let Some(front) = self.backlog.front_mut() else {
+                break;
+            };
+            let size = front.payload.len().min(self.max_frame_payload);
+            let payload = front.payload.split_to(size);
+            let (opcode, done) = (front.opcode, front.payload.is_empty());
+            let fin = front.fin && done;
+            front.opcode = Opcode::Continuation;
+            if done {
+                self.backlog.pop_front();
+            }
+            self.backlog_bytes -= size;
+            self.encode_owned(opcode, fin, payload);
+        }
+        if self.backlog.is_empty()
+            && let Some(control) = self.slot.take()
+        {
+            self.encode(control.opcode, true, control.payload());
+        }
+    }
+
+    #[inline]
+    fn flush_pong(&mut self) {
+        if let Some(
+            control @ Control {
+                opcode: Opcode::Pong,
+                ..
+            },
+        ) = self.slot
+        {
+            self.slot = None;
+            self.encode(Opcode::Pong, true, control.payload());
+        }
+    }
+
+    #[inline]
+    fn encode(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
+        let key = self.encode_header(opcode, fin, payload.len());
+        let buffer = self.outgoing.buffer();
+        let start = buffer.len();
+        buffer.extend_from_slice(payload);
+        if let (Some(key), Some(payload)) = (key, buffer.get_mut(start..)) {
+            apply_mask(payload, key, 0);
+        }
+    }
+
+    fn encode_owned(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
+        if payload.len() < WRITE_IN_PLACE {
+            return self.encode(opcode, fin, &payload);
+        }
+        match (self.keys.is_some(), payload) {
+            (false, payload) => {
+                self.encode_header(opcode, fin, payload.len());
+                self.outgoing.push_payload(payload);
+            }
+            (true, payload) => match payload.try_into_mut() {
+                Ok(mut payload) => {
+                    if let Some(key) = self.encode_header(opcode, fin, payload.len()) {
+                        apply_mask(&mut payload, key, 0);
+                    }
+                    self.outgoing.push_payload(payload.freeze());
+                }
+                Err(shared) => self.encode(opcode, fin, &shared),
+            },
+        }
+    }
+
+    /// Encodes a header with a fresh masking key in the client role.
+    #[inline]
+    fn encode_header(&mut self, opcode: Opcode, fin: bool, length: usize) -> Option<[u8; 4]> {
+        let key = self.keys.as_mut().map(MaskKeys::next_key);
+        let header = Header {
+            fin,
+            rsv1: false,
+            opcode,
+            key,
+            length: length as u64,
+        };
+        header.encode(self.outgoing.buffer());
+        key
+    }
+}
+
+impl Control {
+    /// `None` if the payload is longer than a control frame can carry, which a received one is not.
+    fn new(opcode: Opcode, payload: &[u8]) -> Option<Self> {
+        let mut bytes = [0; MAX_CONTROL_PAYLOAD];
+        bytes.get_mut(..payload.len())?.copy_from_slice(payload);
+        Some(Self {
+            opcode,
+            bytes,
+            length: u8::try_from(payload.len()).ok()?,
+        })
+    }
+
+    fn close(frame: &CloseFrame) -> Self {
+        let bytes = [0; MAX_CONTROL_PAYLOAD];
+        let mut control = Self {
+            opcode: Opcode::Close,
+            bytes,
+            length: 0,
+        };
+        if frame.code != CloseCode::NO_STATUS {
+            let code = u16::from(frame.code).to_be_bytes();
+            for (place, byte) in control
+                .bytes
+                .iter_mut()
+                .zip(code.iter().chain(frame.reason.as_bytes()))
+            {
+                *place = *byte;
+                control.length += 1;
+            }
+        }
+        control
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.bytes
+            .get(..usize::from(self.length))
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} bytes)", self.opcode, self.length)
+    }
+}
+
+impl MessageKind {
+    const fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Deadlines as values: what is due when, computed from facts and a time that the caller tells.
+//!
+//! Time is a [`Duration`] since a moment of the caller's choice, so any monotonic clock serves, a
+//! virtual one included. The timers learn of what happened when
+//! [`Connection::handle_timeout`](crate::Connection::handle_timeout) is called, which a driver does
+//! before it waits.
+
+use core::time::Duration;
+
+use super::config::{Keepalive, Timeouts};
+
+/// What has happened on the connection since it began, or since the timers were told last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts {
+    /// Bytes have come since the last call.
+    pub(super) heard: bool,
+    /// A message has come or was queued since the last call.
+    pub(super) message: bool,
+    /// Bytes that the transport has taken so far.
+    pub(super) written: u64,
+    /// Our Close frame was sent, the peer's came, or the connection failed.
+    pub(super) closing: bool,
+}
+
+/// What a deadline that has passed demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Ask for a sign of life.
+    Ping,
+    /// The peer is gone.
+    KeepaliveTimeout,
+    /// Nothing was exchanged for too long.
+    Idle,
+    /// The closing handshake takes too long.
+    CloseTimeout,
+}
+
+#[derive(Debug)]
+pub(super) struct Timers {
+    config: Timeouts,
+    /// `None` until the first call tells the time.
+    marks: Option<Marks>,
+}
+
+/// When things happened, as far as the timers were told.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    heard: Duration,
+    message: Duration,
+    /// Output moved, or there was none that waited for a Ping to leave.
+    progress: Duration,
+    written: u64,
+    ping: Ping,
+    closing: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ping {
+    None,
+    /// Queued, and gone once the transport has taken so many bytes.
+    Queued(u64),
+    Left(Duration),
+}
+
+impl Timers {
+    pub(super) fn new(config: Timeouts) -> Self {
+        Self {
+            config,
+            marks: None,
+        }
+    }
+
+    /// Takes note of `facts` and returns what is due at `now`.
+    pub(super) fn observe(&mut self, now: Duration, facts: Facts) -> Option<Due> {
+        let marks = self.marks.get_or_insert(Marks {
+            heard: now,
+            message: now,
+            progress: now,
+            written: facts.written,
+            ping: Ping::None,
+            closing: None,
+        });
+        if facts.heard {
+            marks.heard = now;
+            marks.ping = Ping::None;
+        }
+        if facts.message {
+            marks.message = now;
+        }
+        if facts.written != marks.written {
+            (marks.written, marks.progress) = (facts.written, now);
+        }
+        if let Ping::Queued(end) = marks.ping
+            && marks.written >= end
+        {
+            marks.ping = Ping::Left(now);
+        }
+        if facts.closing && marks.closing.is_none() {
+            marks.closing = Some(now);
+        }
+        let (due, _) = self.next().filter(|(_, deadline)| *deadline <= now)?;
+        Some(due)
+    }
+
+    /// A Ping was queued; it has left when `end` bytes have been written.
+    pub(super) fn ping_queued(&mut self, now: Duration, end: u64) {
+        if let Some(marks) = &mut self.marks {
+            marks.ping = Ping::Queued(end);
+            marks.progress = now;
+        }
+    }
+
+    /// The earliest deadline, or `None` if there is none or the time was never told.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.next().map(|(_, deadline)| deadline)
+    }
+
+    fn next(&self) -> Option<(Due, Duration)> {
+        let marks = self.marks?;
+        if let Some(closing) = marks.closing {
+            // Keepalive and idleness no longer matter.
+            return self
+                .config
+                .close
+                .map(|limit| (Due::CloseTimeout, closing.saturating_add(limit)));
+        }
+        let keepalive = self
+            .config
+            .keepalive
+            .map(|Keepalive { interval, timeout }| match marks.ping {
+                Ping::None => (Due::Ping, marks.heard.saturating_add(interval)),
+                // A Ping that cannot leave says the same as one without an answer, once the transport
+                // has stopped taking bytes altogether.
+                Ping::Queued(_) => (
+                    Due::KeepaliveTimeout,
+                    marks.progress.saturating_add(timeout),
+                ),
+                Ping::Left(at) => (Due::KeepaliveTimeout, at.saturating_add(timeout)),
+            });
+        let idle = self
+            .config
+            .idle
+            .map(|limit| (Due::Idle, marks.message.saturating_add(limit)));
+        [keepalive, idle]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(_, deadline)| *deadline)
+    }
+}

@@ -1,0 +1,55 @@
+//! Masking (RFC 6455, section 5.3): each payload byte XOR the key byte at its index modulo four.
+
+/// Masks or unmasks `payload` in place; both are the same operation.
+///
+/// `offset` is the index of `payload[0]` within the frame's payload, so that a payload may be
+/// treated piece by piece as it arrives.
+///
+/// ```
+/// use fullduplex::frame::apply_mask;
+///
+/// let key = [0x37, 0xfa, 0x21, 0x3d];
+/// let mut whole = *b"Hello";
+/// apply_mask(&mut whole, key, 0);
+/// assert_eq!(whole, [0x7f, 0x9f, 0x4d, 0x51, 0x58]);
+///
+/// let (head, tail) = whole.split_at_mut(3);
+/// apply_mask(head, key, 0);
+/// apply_mask(tail, key, 3);
+/// assert_eq!(&whole, b"Hello");
+/// ```
+#[inline]
+pub fn apply_mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
+    let key = rotate_key(key, offset);
+    let word = u32::from_ne_bytes(key);
+    let double = u64::from(word) << 32 | u64::from(word);
+
+    // 32 bytes at a time compile to two or one vector operations; measured against wider and
+    // narrower blocks this is the fastest that safe code reaches without raising the target.
+    let (blocks, rest) = payload.as_chunks_mut::<32>();
+    for block in blocks {
+        let (words, _) = block.as_chunks_mut::<8>();
+        for bytes in words {
+            *bytes = (u64::from_ne_bytes(*bytes) ^ double).to_ne_bytes();
+        }
+    }
+    let (words, tail) = rest.as_chunks_mut::<8>();
+    for bytes in words {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ double).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key.into_iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+/// The key as it applies to a piece that starts `offset` bytes into the payload.
+#[inline]
+pub(crate) const fn rotate_key(key: [u8; 4], offset: usize) -> [u8; 4] {
+    let [a, b, c, d] = key;
+    match offset % 4 {
+        0 => key,
+        1 => [b, c, d, a],
+        2 => [c, d, a, b],
+        _ => [d, a, b, c],
+    }
+}

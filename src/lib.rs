@@ -5,7 +5,11 @@
 
 extern crate alloc;
 
+#[cfg(feature = "std")]
+pub mod blocking;
 pub mod connection;
+#[cfg(feature = "std")]
+mod driver;
 pub mod frame;
 mod message;
 pub mod utf8;

@@ -342,9 +342,11 @@ impl Connection {
 
     /// How the connection ended; `None` until it is [`State::Closed`].
     pub fn outcome(&self) -> Option<Outcome> {
-        if !self.receiver.eof() {
-            return None;
-        }
+        self.receiver.eof().then(|| self.outcome_so_far())
+    }
+
+    /// How the connection ends if its transport ends now.
+    pub(crate) fn outcome_so_far(&self) -> Outcome {
         let (sent, received) = (self.sender.close_sent(), self.receiver.close_received());
         let clean = sent.is_some() && received.is_some();
         let cause = match self.receiver.failure() {
@@ -357,13 +359,13 @@ impl Connection {
             _ => Initiator::Local,
         };
         let (sent, received) = (sent.cloned(), received.cloned());
-        Some(Outcome {
+        Outcome {
             clean,
             initiator,
             sent,
             received,
             cause,
-        })
+        }
     }
 
     /// Takes everything of this connection out of `inbox`, which another connection can then use,
@@ -371,6 +373,16 @@ impl Connection {
     pub fn park(&mut self, inbox: &mut Inbox) -> Parked {
         self.sender.release();
         inbox.park()
+    }
+
+    /// Whether the next message would be refused because too much is queued.
+    pub fn is_full(&self) -> bool {
+        self.sender.is_full()
+    }
+
+    /// Whether the peer's Close frame came, so that nothing more will.
+    pub(crate) fn has_received_close(&self) -> bool {
+        self.receiver.close_received().is_some()
     }
 
     /// The two halves, each usable on its own thread. Deadlines stay behind: halves have none.

@@ -286,6 +286,12 @@ impl Sender {
         self.outgoing.len() + self.backlog_bytes
     }
 
+    /// Whether the next message would be refused because too much is queued.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.queued() >= self.max_outgoing
+    }
+
     /// What our Close frame said, once it was decided on.
     pub(super) fn close_sent(&self) -> Option<&CloseFrame> {
         self.close_sent.as_ref()
@@ -354,7 +360,7 @@ impl Sender {
         if self.close_sent.is_some() {
             return Err(SendError::Closed);
         }
-        if self.queued() >= self.max_outgoing {
+        if self.is_full() {
             Err(SendError::Full)
         } else {
             Ok(())

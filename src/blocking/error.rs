@@ -1,0 +1,51 @@
+//! Errors of the blocking adapter.
+
+use std::io;
+
+use crate::connection::{ReceiveError, SendError, Unsent};
+use crate::driver::Failure;
+
+/// What can go wrong on a blocking WebSocket.
+///
+/// ```
+/// use fullduplex::blocking::Error;
+///
+/// let error = Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+/// assert!(!error.is_would_block());
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nothing can be read or written now: the stream is non-blocking, or a read timeout passed.
+    /// Nothing is lost; call again.
+    #[error("the stream would block")]
+    WouldBlock,
+    /// The peer broke a rule or went away; the connection has ended, and the peer has been told.
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
+    /// The message or control frame cannot be sent; the connection goes on.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The message cannot be sent and is given back; the connection goes on.
+    #[error(transparent)]
+    Unsent(#[from] Unsent),
+    /// The stream failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// Whether this only says that nothing can be done now.
+    pub fn is_would_block(&self) -> bool {
+        matches!(self, Self::WouldBlock)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Receive(error) => Self::Receive(error),
+            Failure::Io(error) => Self::Io(error),
+        }
+    }
+}

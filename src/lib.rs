@@ -4,3 +4,7 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+#[cfg(feature = "deflate")]
+pub mod deflate;
+pub mod handshake;

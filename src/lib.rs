@@ -8,9 +8,12 @@ extern crate alloc;
 #[cfg(feature = "std")]
 pub mod blocking;
 pub mod connection;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "std")]
 mod driver;
 pub mod frame;
+pub mod handshake;
 mod message;
 pub mod utf8;
 

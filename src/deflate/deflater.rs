@@ -1,0 +1,133 @@
+//! Sending: from the data of a message to its compressed payload (RFC 7692, section 7.2.1).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use zlib_rs::DeflateFlush;
+
+use super::pool::{DeflateSettings, DeflateState};
+use super::{Agreement, ContextTakeover, DeflateError, Level, MemoryLevel, TAIL};
+
+/// The most that is made room for in one step. Zeroing it costs little next to filling it.
+const STEP: usize = 16 * 1024;
+/// An empty stored block without the octets that are not transmitted (RFC 7692, section 7.2.3.6).
+const EMPTY: u8 = 0x00;
+
+/// The sending side of an agreement.
+///
+/// A message is one call of [`compress`](Self::compress) for each fragment. What was compressed
+/// must be sent, in order; a message that is given up must be [abandoned](Self::abandon).
+#[derive(Debug)]
+pub struct Deflater {
+    settings: DeflateSettings,
+    takeover: ContextTakeover,
+    /// With context takeover from the first message on, without it in the middle of one.
+    state: Option<Box<DeflateState>>,
+}
+
+/// What a call of [`Deflater::compress`] ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there is no third possibility")]
+pub enum End {
+    /// A fragment: all of its data is in its payload.
+    Fragment,
+    /// The message.
+    Message,
+}
+
+impl Deflater {
+    /// Allocates nothing until the first message that is not empty.
+    pub fn new(agreement: &Agreement, level: Level, memory_level: MemoryLevel) -> Self {
+        Self {
+            settings: DeflateSettings {
+                // A peer may hold a client to 8 bits. The backend cannot do that, but with 9 its
+                // distances end 262 octets short of the window: they never exceed 250.
+                window_bits: agreement.send.window_bits.at_least_nine(),
+                level,
+                memory_level,
+            },
+            takeover: agreement.send.takeover,
+            state: None,
+        }
+    }
+
+    /// Compresses `input` and appends the payload of a frame to `output`.
+    ///
+    /// A fragment without data has an empty payload; a message never has.
+    ///
+    /// # Errors
+    ///
+    /// [`DeflateError::Backend`] only; `output` is then as it was, and the message abandoned.
+    pub fn compress(
+        &mut self,
+        input: &[u8],
+        output: &mut Vec<u8>,
+        end: End,
+    ) -> Result<(), DeflateError> {
+        let start = output.len();
+        if !input.is_empty()
+            && let Err(error) = self.flush(input, output)
+        {
+            output.truncate(start);
+            self.state = None;
+            return Err(error);
+        }
+        if end == End::Fragment {
+            return Ok(());
+        }
+        if input.is_empty() {
+            // A second flush in a row emits nothing, and a frame without any octet loses most
+            // receivers. Every fragment ends with a flush, so nothing is held back.
+            output.push(EMPTY);
+        } else {
+            output.truncate(output.len() - TAIL.len());
+        }
+        if self.takeover == ContextTakeover::Off {
+            self.abandon();
+        }
+        Ok(())
+    }
+
+    /// Forgets the window and lets go of the compressor: to be called if something was compressed and will not be sent, after
+    /// which the peer's window no longer equals it (RFC 7692, section 7.2.1).
+    pub fn abandon(&mut self) {
+        // The compressor is emptied when it is taken again.
+        if let Some(state) = self.state.take() {
+            state.put();
+        }
+    }
+
+    /// Compresses up to a flush, which ends with [`TAIL`].
+    fn flush(&mut self, mut input: &[u8], output: &mut Vec<u8>) -> Result<(), DeflateError> {
+        let settings = self.settings;
+        let state = self
+            .state
+            .get_or_insert_with(|| DeflateState::take(settings));
+        loop {
+            // Enough for one step in all cases but few. Never so little that the marker of a flush
+            // alone fills it, or it would be repeated for ever.
+            let room = (input.len() + input.len() / 8 + 64).min(STEP);
+            let start = output.len();
+            output.resize(start + room, 0);
+            let (total_in, total_out) = (state.raw.total_in(), state.raw.total_out());
+            let free = output.get_mut(start..).unwrap_or_default();
+            state
+                .raw
+                .compress(input, free, DeflateFlush::SyncFlush)
+                .map_err(|_| DeflateError::Backend)?;
+            let consumed = usize::try_from(state.raw.total_in() - total_in).unwrap_or(usize::MAX);
+            let produced = usize::try_from(state.raw.total_out() - total_out).unwrap_or(room);
+            input = input.get(consumed..).unwrap_or_default();
+            output.truncate(start + produced);
+            // Room left is the only sign that the flush is complete. If it filled the room to the
+            // octet, the next step adds another empty block, which is legal.
+            if produced < room {
+                break;
+            }
+        }
+        if !input.is_empty() || !output.ends_with(&TAIL) {
+            return Err(DeflateError::Backend);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! Which extensions a connection uses: the one place where permessage-deflate plugs into the
+//! opening handshake (RFC 6455, 9.1, and RFC 7692, 5).
+//!
+//! The three functions cover the three sides of the negotiation: [`offer`] what a client asks for,
+//! [`negotiate`] what a server makes of it, [`confirm`] what the client makes of the answer.
+
+use alloc::string::String;
+
+use super::error::HandshakeError;
+use super::extension::Extension;
+use crate::connection::Config;
+
+/// The extensions that both sides agreed to use.
+#[derive(Default, Debug, Clone)]
+pub(crate) struct Extensions {}
+
+/// The value of `Sec-WebSocket-Extensions` in a client's request, if anything is to be offered.
+pub(super) const fn offer(_config: &Config) -> Option<String> {
+    None
+}
+
+/// What a server uses of a client's offers, which come in the order of the client's preference,
+/// and the value of `Sec-WebSocket-Extensions` in its answer.
+pub(super) fn negotiate(
+    _offers: &[Extension<'_>],
+    _config: &Config,
+) -> (Extensions, Option<String>) {
+    (Extensions::default(), None)
+}
+
+/// What a server's answer means for a client whose [`offer`] was made from the same `config`.
+pub(super) const fn confirm(
+    answer: &[Extension<'_>],
+    _config: &Config,
+) -> Result<Extensions, HandshakeError> {
+    match answer {
+        [] => Ok(Extensions {}),
+        [..] => Err(HandshakeError::ExtensionNotOffered),
+    }
+}

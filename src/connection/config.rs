@@ -44,6 +44,10 @@ pub struct Config {
     /// frames can go. `None`, the default, sends each message as one frame: fragments cost a header
     /// each and the peers' limits on their number.
     pub max_frame_payload: Option<usize>,
+    /// Whether and how messages are compressed, if the peer agrees (RFC 7692). `None`, the default,
+    /// neither offers nor accepts compression, which has a side channel and costs memory.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<crate::deflate::Deflate>,
 }
 
 /// Bounds on what a peer, or a fast application, can make a connection hold or do.

@@ -27,6 +27,7 @@ pub use receiver::Receiver;
 pub use sender::Sender;
 
 use crate::frame::CloseCode;
+use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
 use receiver::Ready;
 use timers::{Due, Facts, Timers};
@@ -89,16 +90,21 @@ pub struct Connection {
 impl Connection {
     /// The server's end of a connection whose opening handshake is done.
     pub fn server(config: &Config) -> Self {
-        Self::open(None, config, Vec::new())
+        Self::open(None, config, &Extensions::default(), Vec::new())
     }
 
     /// The client's end of a connection whose opening handshake is done.
     pub fn client(config: &Config, keys: MaskKeys) -> Self {
-        Self::open(Some(keys), config, Vec::new())
+        Self::open(Some(keys), config, &Extensions::default(), Vec::new())
     }
 
     /// Either end; only a client has `keys`. `head` goes out before any frame.
-    pub(crate) fn open(keys: Option<MaskKeys>, config: &Config, head: Vec<u8>) -> Self {
+    pub(crate) fn open(
+        keys: Option<MaskKeys>,
+        config: &Config,
+        extensions: &Extensions,
+        head: Vec<u8>,
+    ) -> Self {
         let role = if keys.is_some() {
             Role::Client
         } else {

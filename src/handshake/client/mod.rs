@@ -1,0 +1,234 @@
+//! The client's side of the opening handshake (RFC 6455, 4.1).
+//!
+//! A [`Request`] says what to ask for, a [`Handshake`] sends it and judges the response. Opening
+//! the transport is the caller's business: resolving the name, TLS for `wss` before the first byte
+//! (with the host name announced and the certificate checked), proxies, and that no two handshakes
+//! with the same address are under way at once (RFC 6455, 4.1). Redirects are not followed: the
+//! response comes back with its headers, and a new handshake elsewhere should not carry the
+//! credentials of this one without a thought.
+
+mod body;
+mod request;
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+use core::time::Duration;
+
+use bytes::{Buf, Bytes};
+
+pub use body::Rejection;
+pub use request::Request;
+
+use self::body::{Body, Progress};
+use super::deadline::Deadline;
+use super::head::{Kind, ResponseHead, Scanner};
+use super::key;
+use super::negotiate::{self, Expected};
+use super::{HandshakeError, Headers, Step};
+use crate::connection::{Config, Connection, Inbox, MaskKeys};
+
+/// How many interim responses, such as 103 Early Hints, may precede the answer.
+const MAX_INTERIM: u8 = 8;
+
+/// Sends a request and judges the response.
+///
+/// Write [`outgoing`](Self::outgoing), then read into the inbox and call
+/// [`advance`](Self::advance) until it is [`Step::Done`] or fails. Before each wait ask
+/// [`poll_timeout`](Self::poll_timeout) for how long; when that moment has come call
+/// [`handle_timeout`](Self::handle_timeout). At the end of the stream call
+/// [`received_eof`](Self::received_eof) and then `advance` once more.
+///
+/// ```
+/// use bytes::Buf;
+/// use fullduplex::handshake::client::{Handshake, Request};
+/// use fullduplex::{Config, MaskKeys};
+///
+/// let request = Request::new("ws://example.com/chat")?;
+/// let mut handshake = Handshake::new(request, Config::default(), MaskKeys::seeded([7; 32]));
+/// assert!(handshake.outgoing().chunk().starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
+/// # Ok::<(), fullduplex::handshake::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct Handshake {
+    outgoing: Bytes,
+    expected: Expected,
+    config: Config,
+    keys: MaskKeys,
+    deadline: Deadline,
+    state: State,
+    interim: u8,
+    at_eof: bool,
+}
+
+/// What the client awaits.
+#[derive(Debug)]
+enum State {
+    Head(Scanner),
+    /// The rest of a response that refuses the handshake.
+    Body(Box<Rejection>, Body),
+}
+
+/// An open connection, and what the server said when it agreed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Established {
+    /// The connection. Frames that came with the response are in the inbox.
+    pub connection: Connection,
+    /// The headers of the response.
+    pub headers: Headers,
+    /// The subprotocol that the server chose.
+    pub subprotocol: Option<String>,
+}
+
+impl Handshake {
+    /// Prepares the request, with a key of its own drawn from `keys`.
+    pub fn new(request: Request, config: Config, mut keys: MaskKeys) -> Self {
+        let mut nonce = [0; 16];
+        keys.fill(&mut nonce);
+        let key = key::encode_key(nonce);
+        let outgoing = request.encode(&key, &config).into();
+        let deadline = Deadline::new(request.timeout);
+        Self {
+            outgoing,
+            expected: request.expect(&key),
+            config,
+            keys,
+            deadline,
+            state: State::Head(Scanner::new(Kind::Response)),
+            interim: 0,
+            at_eof: false,
+        }
+    }
+
+    /// The bytes still to be written: write any prefix and advance by its length. Nothing else
+    /// may be sent before the handshake is done.
+    pub const fn outgoing(&mut self) -> &mut (impl Buf + use<>) {
+        &mut self.outgoing
+    }
+
+    /// Goes as far as the bytes in the inbox allow. Bytes behind the response stay there.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Rejected`] when the server answered with something else than its consent;
+    /// others when its consent is not valid or no response came. Close the connection.
+    pub fn advance(mut self, inbox: &mut Inbox) -> Result<Step<Self, Established>, HandshakeError> {
+        loop {
+            match &mut self.state {
+                State::Head(scanner) => {
+                    let unread = inbox.unread();
+                    let Some(head) = scanner.advance(unread, &self.config.limits)? else {
+                        break;
+                    };
+                    let response = head.parse_response(unread)?;
+                    inbox.consume(head.end);
+                    match response.status {
+                        101 => return self.establish(response).map(Step::Done),
+                        100..=199 => self.skip_interim()?,
+                        _ => self.state = refused(response),
+                    }
+                }
+                State::Body(rejection, body) => {
+                    let limit = self.config.limits.max_rejection_body;
+                    let (used, progress) = body.receive(inbox.unread(), limit, rejection);
+                    inbox.consume(used);
+                    if progress == Progress::Finished {
+                        return Err(HandshakeError::Rejected(mem::take(rejection)));
+                    }
+                    break;
+                }
+            }
+        }
+        if self.at_eof {
+            Err(self.cut_off(HandshakeError::ConnectionClosed))
+        } else {
+            Ok(Step::Continue(self))
+        }
+    }
+
+    /// Reports that the server has closed its side. After that `advance` does not ask for more.
+    pub const fn received_eof(&mut self) {
+        self.at_eof = true;
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, as time since an epoch of
+    /// the caller's choice; at once, as long as it has not been called.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.deadline.poll_timeout()
+    }
+
+    /// Tells the time. The first call starts the clock; the deadline does not move after that,
+    /// however many bytes come.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::TimedOut`] when the deadline has passed, or
+    /// [`HandshakeError::Rejected`] when only the end of a refusal's body was missing.
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<(), HandshakeError> {
+        self.deadline
+            .handle_timeout(now)
+            .map_err(|error| self.cut_off(error))
+    }
+
+    /// What is known when no more will come: a refusal without the rest of its body is still one.
+    fn cut_off(&mut self, error: HandshakeError) -> HandshakeError {
+        match &mut self.state {
+            State::Head(_) => error,
+            State::Body(rejection, body) => {
+                rejection.truncated = !body.ends_at_eof() || !self.at_eof;
+                HandshakeError::Rejected(mem::take(rejection))
+            }
+        }
+    }
+
+    /// RFC 9110, 15.2: a client has to expect interim responses, also unknown ones.
+    fn skip_interim(&mut self) -> Result<(), HandshakeError> {
+        if self.interim == MAX_INTERIM {
+            return Err(HandshakeError::TooManyInterimResponses);
+        }
+        self.interim += 1;
+        self.state = State::Head(Scanner::new(Kind::Response));
+        Ok(())
+    }
+
+    fn establish(self, response: ResponseHead) -> Result<Established, HandshakeError> {
+        let ResponseHead {
+            minor_version,
+            headers,
+            ..
+        } = response;
+        if minor_version < 1 {
+            return Err(HandshakeError::HttpVersion);
+        }
+        // A server that agrees before it has read the request cannot know what it agrees to, and
+        // the rest of the request would be sent into its stream of frames.
+        if self.outgoing.has_remaining() {
+            return Err(HandshakeError::EarlyResponse);
+        }
+        let (extensions, subprotocol) =
+            negotiate::response(&headers, &self.expected, &self.config)?;
+        let connection = Connection::open(Some(self.keys), &self.config, &extensions, Vec::new());
+        Ok(Established {
+            connection,
+            headers,
+            subprotocol,
+        })
+    }
+}
+
+fn refused(response: ResponseHead) -> State {
+    let body = Body::of(&response);
+    let ResponseHead {
+        status, headers, ..
+    } = response;
+    State::Body(
+        Box::new(Rejection {
+            status,
+            headers,
+            ..Rejection::default()
+        }),
+        body,
+    )
+}

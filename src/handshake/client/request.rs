@@ -1,0 +1,176 @@
+//! What a client asks for.
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::connection::Config;
+use crate::handshake::build::{self, BuildError};
+use crate::handshake::deadline::DEFAULT_TIMEOUT;
+use crate::handshake::extensions;
+use crate::handshake::grammar::is_token;
+use crate::handshake::headers::{Headers, write_field};
+use crate::handshake::key::{self, Key};
+use crate::handshake::negotiate::{Expected, Subprotocol};
+use crate::handshake::url::{Authority, Url};
+
+/// A request for a WebSocket.
+///
+/// Everything is checked as it is added, so that what is sent is one request with exactly these
+/// fields. The headers that make it a handshake cannot be set, nor can those that would give it a
+/// body.
+///
+/// ```
+/// use fullduplex::handshake::client::Request;
+///
+/// let request = Request::new("wss://example.com/chat?room=1")?
+///     .subprotocol("chat.v2")?
+///     .subprotocol("chat.v1")?
+///     .header("Authorization", "Bearer abc")?;
+/// assert_eq!(request.url().port(), 443);
+/// assert!(request.clone().header("X", "a\r\nHost: evil.test").is_err());
+/// assert!(request.header("Sec-WebSocket-Key", "mine").is_err());
+/// # Ok::<(), fullduplex::handshake::BuildError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Request {
+    url: Url,
+    host: Option<String>,
+    origin: Option<String>,
+    subprotocols: Vec<String>,
+    subprotocol: Subprotocol,
+    headers: Headers,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Request {
+    /// A request for the resource that a `ws` or `wss` URL names.
+    ///
+    /// # Errors
+    ///
+    /// The URL is not valid.
+    pub fn new(url: &str) -> Result<Self, BuildError> {
+        Ok(Self::for_url(url.parse()?))
+    }
+
+    /// A request for the resource that a URL names.
+    pub const fn for_url(url: Url) -> Self {
+        Self {
+            url,
+            host: None,
+            origin: None,
+            subprotocols: Vec::new(),
+            subprotocol: Subprotocol::Optional,
+            headers: Headers::new(),
+            timeout: Some(DEFAULT_TIMEOUT),
+        }
+    }
+
+    /// Offers a subprotocol, after those that were added before.
+    ///
+    /// # Errors
+    ///
+    /// The name is not a token, or was added before (RFC 6455, 4.1, item 10).
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, BuildError> {
+        if !is_token(name.as_bytes()) {
+            return Err(BuildError::Subprotocol);
+        }
+        if self.subprotocols.iter().any(|offer| offer == name) {
+            return Err(BuildError::RepeatedSubprotocol);
+        }
+        self.subprotocols.push(name.to_owned());
+        Ok(self)
+    }
+
+    /// Demands that the server chooses one of the subprotocols; a response without one fails.
+    #[must_use]
+    pub const fn require_subprotocol(mut self) -> Self {
+        self.subprotocol = Subprotocol::Required;
+        self
+    }
+
+    /// Sets the origin on whose behalf the client acts, which is what a browser has to send.
+    ///
+    /// # Errors
+    ///
+    /// The value is empty or holds something else than visible ASCII.
+    pub fn origin(mut self, origin: &str) -> Result<Self, BuildError> {
+        if origin.is_empty() || !origin.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BuildError::Origin);
+        }
+        self.origin = Some(origin.to_owned());
+        Ok(self)
+    }
+
+    /// Sends another `Host` than the URL's, for a server that is reached by an address that is
+    /// not its name.
+    ///
+    /// # Errors
+    ///
+    /// The value is not a host with or without a port.
+    pub fn host(mut self, host: &str) -> Result<Self, BuildError> {
+        Authority::parse(host).map_err(|_| BuildError::Host)?;
+        self.host = Some(host.to_owned());
+        Ok(self)
+    }
+
+    /// Adds a header, such as `Authorization` or `Cookie`.
+    ///
+    /// # Errors
+    ///
+    /// Name or value cannot be sent in a header, or the header is one that the handshake sets.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
+        build::append(&mut self.headers, name, value, build::is_managed)?;
+        Ok(self)
+    }
+
+    /// Sets how long the handshake may take, ten seconds unless set, or that it may take for ever.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The URL.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The request as it is sent.
+    pub(super) fn encode(&self, key: &Key, config: &Config) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(b"GET ");
+        out.extend_from_slice(self.url.resource().as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        let authority = self.url.authority();
+        let host = self.host.as_ref().unwrap_or(&authority);
+        write_field(&mut out, b"Host", host.as_bytes());
+        write_field(&mut out, b"Upgrade", b"websocket");
+        write_field(&mut out, b"Connection", b"Upgrade");
+        write_field(&mut out, b"Sec-WebSocket-Key", key);
+        write_field(&mut out, b"Sec-WebSocket-Version", b"13");
+        if let Some(origin) = &self.origin {
+            write_field(&mut out, b"Origin", origin.as_bytes());
+        }
+        if !self.subprotocols.is_empty() {
+            let list = self.subprotocols.join(", ");
+            write_field(&mut out, b"Sec-WebSocket-Protocol", list.as_bytes());
+        }
+        if let Some(offer) = extensions::offer(config) {
+            write_field(&mut out, b"Sec-WebSocket-Extensions", offer.as_bytes());
+        }
+        self.headers.write_to(&mut out);
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+
+    /// What the response to this request has to say.
+    pub(super) fn expect(self, key: &Key) -> Expected {
+        Expected {
+            accept: key::accept_for(key),
+            subprotocols: self.subprotocols,
+            subprotocol: self.subprotocol,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `Sec-WebSocket-Key` and the answer that proves it was read (RFC 6455, 4.2.2, item 5.4).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest as _, Sha1};
+
+/// What every server appends to the key before hashing it (RFC 6455, 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Base64 of 16 bytes, as sent in `Sec-WebSocket-Key`.
+pub(super) type Key = [u8; 24];
+
+/// Base64 of a SHA-1 digest, as sent in `Sec-WebSocket-Accept`.
+pub(super) type Accept = [u8; 28];
+
+pub(super) fn encode_key(nonce: [u8; 16]) -> Key {
+    let mut key = [0; 24];
+    let length = STANDARD.encode_slice(nonce, &mut key);
+    debug_assert_eq!(length, Ok(key.len()));
+    key
+}
+
+/// Whether a value is base64 of exactly 16 bytes (RFC 6455, 4.2.1, item 5).
+///
+/// The two unused bits at the end may have any value: the key is a nonce that is hashed as text,
+/// and no other server looks at them.
+pub(super) fn is_key(value: &[u8]) -> bool {
+    let alphabet =
+        |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'+' | b'/');
+    matches!(value, [digits @ .., b'=', b'='] if digits.len() == 22 && digits.iter().all(alphabet))
+}
+
+pub(super) fn accept_for(key: &[u8]) -> Accept {
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut accept = [0; 28];
+    let length = STANDARD.encode_slice(digest, &mut accept);
+    debug_assert_eq!(length, Ok(accept.len()));
+    accept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R6455-4.1-21: the example of RFC 6455, 1.3.
+    #[test]
+    fn the_accept_value_of_the_rfc() {
+        let key = encode_key(*b"the sample nonce");
+        assert_eq!(&key, b"dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(&accept_for(&key), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    /// R6455-4.2.1-04, H8.
+    #[test]
+    fn a_key_is_base64_of_sixteen_bytes() {
+        for good in [
+            "dGhlIHNhbXBsZSBub25jZQ==",
+            "NDE3MTA1NjQ4OTczMTIzNQ==", // Mojolicious sends 16 ASCII digits.
+            "++++////++++////++++//==",
+            "dGhlIHNhbXBsZSBub25jZR==", // Unused bits set.
+        ] {
+            assert!(is_key(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            "AAAA",
+            "AAAAAAAAAAAAAAAAAAAA",      // 15 bytes
+            "AAAAAAAAAAAAAAAAAAAAAAA=",  // 17 bytes
+            "AAAAAAAAAAAAAAAAAAAAAAAA",  // 18 bytes
+            "AAAAAAAAAAAAAAAAAAAAAA",    // no padding
+            "AAAAAAAAAAAAAAAAAAAAAA=",   // half the padding
+            "AAAAAAAAAAAAAAAAAAAAA===",  // too much padding
+            "AAAAAAAAAAAAAAAAAAAAAA===", // too long
+            "dGhlIHNhbXBsZSBub25j-Q==",  // the URL alphabet
+            "dGhlIHNhbXBsZSBub25j Q==",
+            "dGhlIHNhbXBsZSBub25j\u{e9}==",
+            "dGhlIHNhbXBs==Bub25jZQ==",
+        ] {
+            assert!(!is_key(bad.as_bytes()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A valid handshake request, and the server's decision about it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{HttpRequest, Incoming, Options, Response};
+use crate::connection::{Config, Connection};
+use crate::handshake::build::{self, BuildError};
+use crate::handshake::headers::write_field;
+use crate::handshake::negotiate::{self, Agreement};
+use crate::handshake::{HandshakeError, Headers};
+
+/// A valid request for a WebSocket, to be accepted or rejected.
+///
+/// It has passed all checks of the RFC and the origin policy. Whether this client may use this
+/// path is for the application to say, before anything is answered.
+///
+/// ```
+/// use fullduplex::handshake::server::{Acceptance, HttpRequest, Incoming, Options, Response, Upgrade};
+/// use fullduplex::handshake::OriginPolicy;
+///
+/// let headers = [
+///     ("Host", "example.com"),
+///     ("Upgrade", "websocket"),
+///     ("Connection", "Upgrade"),
+///     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+///     ("Sec-WebSocket-Version", "13"),
+///     ("Cookie", "session=abc"),
+/// ];
+/// let request = HttpRequest::new("GET", "/chat", headers.into_iter().collect());
+/// let options = Options::new(OriginPolicy::same_origin());
+/// let Incoming::Upgrade(upgrade) = Upgrade::negotiate(request, options)? else {
+///     return Err("not a handshake".into());
+/// };
+/// if upgrade.request().headers().text("Cookie") == Some("session=abc") {
+///     let connection = upgrade.accept(Acceptance::new())?;
+/// } else {
+///     let bytes = upgrade.reject(&Response::forbidden());
+///     # panic!();
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Upgrade {
+    request: HttpRequest,
+    agreement: Agreement,
+    config: Config,
+}
+
+/// What a server adds to its consent.
+///
+/// ```
+/// use fullduplex::handshake::server::Acceptance;
+///
+/// let acceptance = Acceptance::new().subprotocol(Some("chat")).header("Set-Cookie", "a=b")?;
+/// assert!(Acceptance::new().header("Upgrade", "h2c").is_err());
+/// # Ok::<(), fullduplex::handshake::BuildError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Acceptance {
+    subprotocol: Option<String>,
+    headers: Headers,
+}
+
+impl Acceptance {
+    /// Consent without a subprotocol and without further headers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the subprotocol, which has to be one that the client offers.
+    #[must_use]
+    pub fn subprotocol<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        self.subprotocol = name.into().map(String::from);
+        self
+    }
+
+    /// Adds a header to the response.
+    ///
+    /// # Errors
+    ///
+    /// Name or value cannot be sent in a header, or the header is one that the handshake sets.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
+        build::append(&mut self.headers, name, value, build::is_managed)?;
+        Ok(self)
+    }
+}
+
+impl Upgrade {
+    /// Judges a request that was parsed elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// The request asks for a WebSocket in a way that has to be refused.
+    pub fn negotiate(request: HttpRequest, options: Options) -> Result<Incoming, HandshakeError> {
+        let Options {
+            origins, config, ..
+        } = options;
+        Ok(match negotiate::request(&request, &origins, &config)? {
+            Some(agreement) => Incoming::Upgrade(Self {
+                request,
+                agreement,
+                config,
+            }),
+            None => Incoming::Http(request),
+        })
+    }
+
+    /// The request.
+    pub const fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    /// The first of `preference` that the client offers too: the order is the server's.
+    pub fn select_subprotocol<'p>(&self, preference: &[&'p str]) -> Option<&'p str> {
+        negotiate::select_subprotocol(&self.request, preference)
+    }
+
+    /// Opens the connection. The response is the first thing that it wants written.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::SubprotocolNotOffered`] when the client does not offer the subprotocol.
+    pub fn accept(self, acceptance: Acceptance) -> Result<Connection, BuildError> {
+        let Acceptance {
+            subprotocol,
+            headers,
+        } = acceptance;
+        if let Some(chosen) = &subprotocol {
+            negotiate::check_chosen(&self.request, chosen)?;
+        }
+        let Agreement {
+            accept,
+            extensions,
+            extensions_header,
+        } = self.agreement;
+        let mut head = Vec::with_capacity(256);
+        head.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+        );
+        write_field(&mut head, b"Sec-WebSocket-Accept", &accept);
+        if let Some(chosen) = &subprotocol {
+            write_field(&mut head, b"Sec-WebSocket-Protocol", chosen.as_bytes());
+        }
+        if let Some(agreed) = &extensions_header {
+            write_field(&mut head, b"Sec-WebSocket-Extensions", agreed.as_bytes());
+        }
+        headers.write_to(&mut head);
+        head.extend_from_slice(b"\r\n");
+        Ok(Connection::open(None, &self.config, &extensions, head))
+    }
+
+    /// Refuses. The bytes are to be written before the connection is closed.
+    pub fn reject(self, response: &Response) -> Bytes {
+        response.to_bytes()
+    }
+}

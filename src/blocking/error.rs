@@ -4,6 +4,7 @@ use std::io;
 
 use crate::connection::{ReceiveError, SendError, Unsent};
 use crate::driver::Failure;
+use crate::handshake::{BuildError, HandshakeError};
 
 /// What can go wrong on a blocking WebSocket.
 ///
@@ -29,6 +30,16 @@ pub enum Error {
     /// The message cannot be sent and is given back; the connection goes on.
     #[error(transparent)]
     Unsent(#[from] Unsent),
+    /// The opening handshake failed. A server has sent the answer that it owes.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// What was asked for cannot be said in an opening handshake.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A `wss` URL needs TLS, which this adapter does not bring: connect a TLS stream and use
+    /// [`connect_over`](super::connect_over).
+    #[error("a wss URL needs a TLS stream")]
+    Tls,
     /// The stream failed.
     #[error(transparent)]
     Io(#[from] io::Error),

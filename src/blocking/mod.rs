@@ -1,202 +1,47 @@
-//! WebSockets over blocking streams: anything that is [`Read`] + [`Write`].
+//! WebSockets over blocking streams: anything that is [`Read`](std::io::Read) +
+//! [`Write`](std::io::Write).
 //!
-//! A [`WebSocket`] is used from one thread. It works over streams that block, that have read
-//! timeouts, and that do not block at all: what cannot be done now is [`Error::WouldBlock`] and
-//! leaves everything as it was.
+//! A server gets a [`WebSocket`] from [`accept`], or from [`receive`] if it wants to look at the
+//! request first or to serve pages on the same port. A client gets one from [`connect`]. Over TCP
+//! the deadlines of [`Timeouts`](crate::Timeouts) are kept; over other streams
+//! they are looked at whenever a call returns, so give those read and write timeouts of their own.
+//!
+//! Streams may block, have timeouts, or not block at all: what cannot be done now is
+//! [`Error::WouldBlock`] and leaves everything as it was.
+//!
+//! ```
+//! use fullduplex::blocking::{self, WebSocket};
+//! use fullduplex::handshake::OriginPolicy;
+//! use fullduplex::handshake::server::Options;
+//! use fullduplex::{CloseCode, Message};
+//!
+//! let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! let url = format!("ws://{}/", listener.local_addr()?);
+//! let server = std::thread::spawn(move || -> Result<(), blocking::Error> {
+//!     let (stream, _) = listener.accept()?;
+//!     let mut socket = blocking::accept_tcp(stream, &Options::new(OriginPolicy::any()))?;
+//!     while let Some(message) = socket.read()? {
+//!         socket.send(message)?;
+//!     }
+//!     Ok(())
+//! });
+//!
+//! let mut socket = blocking::connect(&url)?;
+//! socket.send("hello")?;
+//! assert_eq!(socket.read()?, Some(Message::text("hello")));
+//! let outcome = socket.close(CloseCode::NORMAL, "done")?;
+//! assert!(outcome.clean);
+//! server.join().unwrap()?;
+//! # Ok::<(), blocking::Error>(())
+//! ```
 
+mod accept;
+mod connect;
 mod error;
 mod stream;
+mod websocket;
 
-use core::fmt;
-use core::task::Poll;
-use core::time::Duration;
-use std::io::{Read, Write};
-
+pub use accept::{Accepting, Incoming, Pending, accept, accept_tcp, receive, receive_tcp};
+pub use connect::{Connected, Connecting, connect, connect_over, connect_with};
 pub use error::Error;
-use stream::{Socket, Stream};
-
-use crate::connection::{Connection, Event, Inbox, Outcome, SendError};
-use crate::driver::{Driver, Transport};
-use crate::frame::CloseCode;
-use crate::message::Message;
-
-/// A WebSocket over a blocking stream, for one thread.
-///
-/// [`read`](Self::read) waits for messages and does all that the protocol asks for meanwhile: it
-/// answers Pings, replies to Close frames, keeps the connection alive, and writes what was
-/// [`feed`](Self::feed)ed before it waits. So an application that wants deadlines kept has to be
-/// reading.
-///
-/// Dropping it drops the stream, which the peer sees as an abnormal closure (1006);
-/// [`close`](Self::close) says good-bye.
-pub struct WebSocket<S> {
-    driver: Driver,
-    stream: Stream<S>,
-    read_timeout: Option<Duration>,
-}
-
-impl<S: Read + Write> WebSocket<S> {
-    /// A WebSocket over `stream`, whose opening handshake is done. `inbox` holds what was read
-    /// behind it.
-    ///
-    /// The deadlines of such a stream are only looked at when its calls return; give it read and
-    /// write timeouts of its own if they are to be kept.
-    pub fn new(stream: S, connection: Connection, inbox: Inbox) -> Self {
-        Self::with_socket(stream, None, connection, inbox)
-    }
-
-    fn with_socket(
-        stream: S,
-        socket: Option<Socket<S>>,
-        connection: Connection,
-        inbox: Inbox,
-    ) -> Self {
-        let stream = Stream::new(stream, socket);
-        Self {
-            driver: Driver::new(connection, inbox),
-            stream,
-            read_timeout: None,
-        }
-    }
-
-    /// Waits for the next message; `None` when the connection was closed with a closing handshake.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::WouldBlock`], after which nothing is lost; [`Error::Receive`] and [`Error::Io`] are
-    /// the end of the connection.
-    pub fn read(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            match self.event()? {
-                Some((event, _)) => {
-                    if let Some(message) = event.into_message() {
-                        return Ok(Some(message));
-                    }
-                }
-                None => return Ok(None),
-            }
-        }
-    }
-
-    /// Waits for the next event and lends it, beside the connection to answer on: what is sent
-    /// there is written together, once nothing more is to be read without waiting. `None` when the
-    /// connection was closed with a closing handshake.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read).
-    pub fn event(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
-        let give_up = self
-            .read_timeout
-            .map(|timeout| self.stream.now().saturating_add(timeout));
-        match self.driver.poll_event(&mut self.stream, give_up) {
-            Poll::Ready(result) => Ok(result?),
-            Poll::Pending => Err(Error::WouldBlock),
-        }
-    }
-
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
-    ///
-    /// # Errors
-    ///
-    /// As both. After [`Error::WouldBlock`] the message is queued: [`flush`](Self::flush) later.
-    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message)?;
-        self.flush()
-    }
-
-    /// Queues a message. It is written by the next [`flush`](Self::flush), or before the next
-    /// [`read`](Self::read) waits.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unsent`] with the message if the connection is closing, or if the queue is full and
-    /// the stream does not block; [`Error::Io`] if the queue is full and the stream failed.
-    pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        if self.driver.connection.is_full() {
-            match self.flush() {
-                Ok(()) | Err(Error::WouldBlock) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(self.driver.connection.send(message)?)
-    }
-
-    /// Writes everything queued.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::WouldBlock`], after which the rest is still queued, or [`Error::Io`].
-    pub fn flush(&mut self) -> Result<(), Error> {
-        match self.driver.poll_flush(&mut self.stream) {
-            Poll::Ready(result) => Ok(result?),
-            Poll::Pending => Err(Error::WouldBlock),
-        }
-    }
-
-    /// Sends a Ping. Its Pong arrives as an [`event`](Self::event).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`], or as [`flush`](Self::flush).
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.driver.connection.ping(payload)?;
-        self.flush()
-    }
-
-    /// Closes the connection: sends a Close frame unless one was sent, waits for the peer's, ends
-    /// the transport, and tells how it ended. Messages that arrive meanwhile are dropped; to
-    /// receive them, call [`Connection::close`] on [`connection`](Self::connection) and go on
-    /// reading until `None`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] for a code or reason that cannot be sent, [`Error::WouldBlock`] as long as
-    /// the peer has not answered over a stream that does not block: call again.
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<Outcome, Error> {
-        match self.driver.connection.close(code, reason) {
-            Ok(()) | Err(SendError::Closed) => {}
-            Err(error) => return Err(error.into()),
-        }
-        match self.driver.poll_close(&mut self.stream) {
-            Poll::Ready(outcome) => Ok(outcome),
-            Poll::Pending => Err(Error::WouldBlock),
-        }
-    }
-
-    /// How the connection ended, once it has.
-    pub fn outcome(&self) -> Option<Outcome> {
-        self.driver.connection.outcome()
-    }
-
-    /// Lets [`read`](Self::read) and [`event`](Self::event) return [`Error::WouldBlock`] when
-    /// nothing has come for `timeout`. Kept over TCP; other streams decide themselves how long they
-    /// block.
-    pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.read_timeout = timeout;
-    }
-
-    /// The connection, to ask for its state or to queue what the adapter has no method for.
-    pub fn connection(&mut self) -> &mut Connection {
-        &mut self.driver.connection
-    }
-
-    /// The stream. Reading from it or writing to it breaks the connection.
-    pub fn stream(&self) -> &S {
-        &self.stream.io
-    }
-
-    /// The stream and what belongs to it.
-    pub fn into_parts(self) -> (S, Connection, Inbox) {
-        let (connection, inbox) = self.driver.into_parts();
-        (self.stream.into_io(), connection, inbox)
-    }
-}
-
-impl<S> fmt::Debug for WebSocket<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocket")
-            .field("connection", &self.driver.connection)
-            .finish_non_exhaustive()
-    }
-}
+pub use websocket::WebSocket;

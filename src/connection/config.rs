@@ -120,6 +120,9 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
+    /// For connecting to one address, where an adapter does that. Default 10 s: a lost packet or two
+    /// are sent again within it.
+    pub connect: Option<Duration>,
     /// For the whole opening handshake. Default 10 s: a slow mobile network needs two or three, and
     /// a peer that dribbles bytes holds a socket no longer than this.
     pub handshake: Option<Duration>,
@@ -136,6 +139,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            connect: Some(Duration::from_secs(10)),
             handshake: Some(Duration::from_secs(10)),
             keepalive: Some(Keepalive::default()),
             idle: None,

@@ -125,6 +125,7 @@ pub struct Handshake {
     clippy::exhaustive_enums,
     reason = "a request asks for a WebSocket or it does not"
 )]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Incoming {
     /// A WebSocket.
     Upgrade(Upgrade),

@@ -1,5 +1,7 @@
 //! How a connection ended.
 
+use core::fmt;
+
 use super::error::ReceiveError;
 use crate::frame::{CloseCode, CloseFrame};
 
@@ -80,6 +82,20 @@ pub struct Outcome {
     pub received: Option<CloseFrame>,
     /// The fault that ended the connection, unless it was closed.
     pub cause: Option<ReceiveError>,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.initiator {
+            Initiator::Local => "this end",
+            Initiator::Remote => "the peer",
+        };
+        match (&self.cause, &self.received) {
+            (Some(cause), _) => write!(f, "failed: {cause}"),
+            (None, Some(frame)) => write!(f, "closed by {by}, peer said {frame}"),
+            (None, None) => write!(f, "closed by {by}"),
+        }
+    }
 }
 
 impl Outcome {

@@ -1,0 +1,221 @@
+//! Echoes text and binary messages: a thread per connection over blocking TCP.
+//!
+//!     cargo run --release --example echo [ADDR] [--verbose | --quiet]
+//!
+//! Open the printed address in a browser (http instead of ws) for a page that talks to it. Ctrl-C
+//! closes all connections with 1001.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fullduplex::blocking::{self, Error, Incoming, WebSocket};
+use fullduplex::handshake::OriginPolicy;
+use fullduplex::handshake::server::{Acceptance, Options, Response};
+use fullduplex::{CloseCode, Config, Event};
+
+const USAGE: &str = "usage: echo [ADDR] [--verbose | --quiet]";
+
+/// Each connection is a thread, so their number is bounded.
+const MAX_CONNECTIONS: usize = 1000;
+
+/// How often a waiting connection looks whether the server is to end.
+const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// How long connections may take to say good-bye at the end.
+const GOOD_BYE: Duration = Duration::from_secs(6);
+
+/// The page for browsers. It needs nothing but itself, and says so.
+const PAGE: &str = include_str!("echo.html");
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
+                           script-src 'unsafe-inline'; connect-src 'self' ws: wss:";
+
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Log {
+    Nothing,
+    Connections,
+    Messages,
+}
+
+struct Server {
+    options: Options,
+    log: Log,
+    ending: AtomicBool,
+    open: AtomicUsize,
+    sessions: AtomicU64,
+}
+
+fn main() -> ExitCode {
+    let mut address = String::from("127.0.0.1:9001");
+    let mut log = Log::Connections;
+    let config = Config::default();
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--verbose" => log = Log::Messages,
+            "--quiet" => log = Log::Nothing,
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            other if other.starts_with('-') => {
+                eprintln!("unknown option {other}\n{USAGE}");
+                return ExitCode::FAILURE;
+            }
+            other => address = other.into(),
+        }
+    }
+    // Browsers may connect from the page below only; other programs send no Origin.
+    let options = Options::new(OriginPolicy::same_origin()).config(config);
+    let server = Server {
+        options,
+        log,
+        ending: AtomicBool::new(false),
+        open: AtomicUsize::new(0),
+        sessions: AtomicU64::new(0),
+    };
+    match run(&address, &Arc::new(server)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{address}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    let at_end = Arc::clone(server);
+    ctrlc::set_handler(move || at_end.end()).map_err(io::Error::other)?;
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => server.admit(stream, peer),
+            // Out of file descriptors, or gone before it was accepted: others may still come.
+            Err(error) => {
+                server.say(Log::Connections, format_args!("accept: {error}"));
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+impl Server {
+    fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let slot = Slot(Arc::clone(self));
+        if self.open.fetch_add(1, Ordering::Relaxed) >= MAX_CONNECTIONS {
+            let busy = Response::new(503).body("too many connections\n").to_bytes();
+            let _ = io::Write::write(&mut &stream, &busy); // if it cannot be told, it is dropped
+            return;
+        }
+        let spawned = thread::Builder::new().spawn(move || {
+            let session = slot.0.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+            if let Err(error) = slot.0.serve(session, stream, peer) {
+                let text = format_args!("[{session}] {peer}: {error}");
+                slot.0.say(Log::Connections, text);
+            }
+        });
+        if let Err(error) = spawned {
+            self.say(Log::Connections, format_args!("{peer}: {error}"));
+        }
+    }
+
+    fn serve(&self, session: u64, stream: TcpStream, peer: SocketAddr) -> Result<(), Error> {
+        let upgrade = match blocking::receive_tcp(stream, &self.options)? {
+            Incoming::Upgrade(upgrade) => upgrade,
+            Incoming::Http(http) => {
+                let (method, path) = (http.request().method(), http.request().path());
+                self.say(
+                    Log::Messages,
+                    format_args!("[{session}] {peer}: {method} {path}"),
+                );
+                let response = match (method, path) {
+                    ("GET" | "HEAD", "/") => Response::new(200)
+                        .header("Content-Type", "text/html; charset=utf-8")?
+                        .header("Content-Security-Policy", PAGE_POLICY)?
+                        .body(PAGE),
+                    ("GET" | "HEAD", _) => Response::not_found(),
+                    _ => Response::new(405).header("Allow", "GET, HEAD")?,
+                };
+                return http.respond(&response);
+            }
+        };
+        let path = upgrade.request().path();
+        self.say(
+            Log::Connections,
+            format_args!("[{session}] {peer} opened {path}"),
+        );
+        let mut socket = upgrade.accept(Acceptance::new())?;
+        let result = self.echo(session, &mut socket);
+        match (socket.outcome(), &result) {
+            (Some(outcome), _) => {
+                self.say(Log::Connections, format_args!("[{session}] {outcome}"));
+            }
+            (None, Err(error)) => {
+                self.say(Log::Connections, format_args!("[{session}] ended: {error}"));
+            }
+            (None, Ok(())) => {}
+        }
+        Ok(())
+    }
+
+    fn echo(&self, session: u64, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+        socket.set_read_timeout(Some(LOOK_UP));
+        while !self.ending.load(Ordering::Relaxed) {
+            // The answer goes out when nothing more is there to be read: one write for many.
+            match socket.event() {
+                Ok(Some((Event::Text(text), connection))) => {
+                    let length = text.len();
+                    self.say(
+                        Log::Messages,
+                        format_args!("[{session}] text, {length} bytes"),
+                    );
+                    connection.send_text(&text)?;
+                }
+                Ok(Some((Event::Binary(bytes), connection))) => {
+                    let length = bytes.len();
+                    self.say(
+                        Log::Messages,
+                        format_args!("[{session}] binary, {length} bytes"),
+                    );
+                    connection.send_binary(&bytes)?;
+                }
+                Ok(Some(_)) | Err(Error::WouldBlock) => {}
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        socket.close(CloseCode::GOING_AWAY, "the server ends")?;
+        Ok(())
+    }
+
+    /// Lets every connection close, and ends the process.
+    fn end(&self) {
+        if self.ending.swap(true, Ordering::Relaxed) {
+            std::process::exit(130); // asked twice: at once
+        }
+        let until = Instant::now() + GOOD_BYE;
+        while self.open.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            thread::sleep(Duration::from_millis(20));
+        }
+        std::process::exit(0);
+    }
+
+    fn say(&self, level: Log, text: std::fmt::Arguments<'_>) {
+        if level <= self.log {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// One of the connections that are counted.
+struct Slot(Arc<Server>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -10,51 +10,27 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd -P)
-root=$(cd "$here/../.." && pwd -P)
-target=${CARGO_TARGET_DIR:-$root/target}
+# shellcheck source=tests/start-echo.sh
+. "$here/../start-echo.sh"
 reports=${AUTOBAHN_OUT:-$here/reports}
 export AUTOBAHN_JOBS=${AUTOBAHN_JOBS:-2}
 
-extra=() features=()
+extra=() cases=('1.*' '2.*' '3.*' '4.*' '5.*' '6.*' '7.*' '9.*' '10.*')
 if [ "${1:-}" = --deflate ]; then
-  extra=(--deflate) features=(--all-features)
+  extra=(--deflate) cases=()
   shift
 fi
-if [ $# -gt 0 ]; then
-  cases=("$@")
-elif [ ${#extra[@]} -gt 0 ]; then
-  cases=()
-else
-  cases=('1.*' '2.*' '3.*' '4.*' '5.*' '6.*' '7.*' '9.*' '10.*')
-fi
+if [ $# -gt 0 ]; then cases=("$@"); fi
 
 "$here/run.sh" setup
-(cd "$root" && cargo build --quiet --release "${features[@]}" --example echo --example autobahn_client)
-
-echo_pid=
-out=$(mktemp)
-finish() {
-  if [ -n "$echo_pid" ]; then kill "$echo_pid" 2>/dev/null || true; fi
-  rm -f "$out"
-}
-trap finish EXIT
-
-"$target/release/examples/echo" 127.0.0.1:0 --quiet "${extra[@]}" >"$out" &
-echo_pid=$!
-url=
-for _ in $(seq 100); do
-  url=$(sed -n 's/^listening on \(ws:.*\)$/\1/p' "$out")
-  [ -z "$url" ] || break
-  kill -0 "$echo_pid" 2>/dev/null || { echo "both.sh: the echo example ended at once" >&2; exit 2; }
-  sleep 0.1
-done
-[ -n "$url" ] || { echo "both.sh: the echo example does not say where it listens" >&2; exit 2; }
+build_examples echo autobahn_client
+start_echo "${extra[@]}"
 
 status=0
-echo "== Autobahn: the crate as server"
+echo "Autobahn, the crate as server:"
 AUTOBAHN_OUT=$reports/server AUTOBAHN_AGENT=fullduplex-server \
-  "$here/run.sh" server "$url" "${cases[@]}" || status=1
-if ! kill -0 "$echo_pid" 2>/dev/null; then
+  "$here/run.sh" server "$echo_url" "${cases[@]}" || status=1
+if ! echo_lives; then
   echo "both.sh: the echo example did not survive the suite" >&2
   status=1
 fi
@@ -79,10 +55,9 @@ while True:
         break
 EOF
 )
-echo "== Autobahn: the crate as client"
+echo "Autobahn, the crate as client:"
 # shellcheck disable=SC2016 # the URL differs for each process and is in its environment
 AUTOBAHN_OUT=$reports/client AUTOBAHN_AGENT=fullduplex-client \
   "$here/run.sh" client "$first_port" "${cases[@]}" -- \
-  sh -c 'exec "$0" "$AUTOBAHN_URL" "$@"' "$target/release/examples/autobahn_client" "${extra[@]}" ||
-  status=1
+  sh -c 'exec "$0" "$AUTOBAHN_URL" "$@"' "$examples/autobahn_client" "${extra[@]}" || status=1
 exit "$status"

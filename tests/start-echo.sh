@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts that test the echo example from outside; not a script of its own.
 #
 #   start_echo [--deflate]    builds and starts the example on a port that the system chooses;

@@ -88,6 +88,7 @@ fetch_pypy() { # unpack Debian 11's PyPy 2.7 below $1; needs apt-get and dpkg
   [ -r "$key" ] || { say "package debian-archive-keyring is missing"; return 1; }
   rm -rf "$d"; mkdir -p "$d"/{state/lists/partial,cache/archives/partial,debs,root}
   : >"$d/state/status"
+  # shellcheck disable=SC2016 # apt-get's own variable
   site=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -m 1 '/debian$') || return 1
   echo "deb [signed-by=$key] $site bullseye main" >"$d/sources.list"
   cat >"$d/apt.conf" <<EOF
@@ -123,7 +124,7 @@ setup() {
     python2=$VENV/debian/root/usr/bin/pypy
     libs=$(cat "$VENV/debian/libs")
   fi
-  rm -rf "$VENV/boot" "$VENV/suite" "$stamp"
+  rm -rf "${VENV:?}/boot" "$VENV/suite" "$stamp"
   python3 -m venv "$VENV/boot" || die "python3 -m venv failed (package python3-venv?)"
   "$VENV/boot/bin/pip" -q --disable-pip-version-check install "$VIRTUALENV_PIN" >&2
   (

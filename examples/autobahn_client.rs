@@ -1,6 +1,11 @@
 //! The client side of the Autobahn test suite: echoes in every case that the fuzzing server has.
 //!
 //!     cargo run --release --example autobahn_client -- ws://127.0.0.1:9002
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a program"
+)]
 
 use std::process::ExitCode;
 

@@ -5,6 +5,11 @@
 //!
 //! With arguments it waits for as many messages as it sent; with standard input it goes on until
 //! the input ends and nothing has come for a second.
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a program"
+)]
 
 use std::io::{self, BufRead};
 use std::process::ExitCode;

@@ -4,6 +4,11 @@
 //!
 //! Open the printed address in a browser (http instead of ws) for a page that talks to it. Ctrl-C
 //! closes all connections with 1001.
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a program"
+)]
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -107,8 +112,10 @@ impl Server {
     fn admit(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let slot = Slot(Arc::clone(self));
         if self.open.fetch_add(1, Ordering::Relaxed) >= MAX_CONNECTIONS {
-            let busy = Response::new(503).body("too many connections\n").to_bytes();
-            let _ = io::Write::write(&mut &stream, &busy); // if it cannot be told, it is dropped
+            if let Ok(busy) = Response::new(503) {
+                // Whoever cannot be told finds out when the connection is dropped.
+                let _ = io::Write::write(&mut &stream, &busy.to_bytes());
+            }
             return;
         }
         let spawned = thread::Builder::new().spawn(move || {
@@ -133,12 +140,12 @@ impl Server {
                     format_args!("[{session}] {peer}: {method} {path}"),
                 );
                 let response = match (method, path) {
-                    ("GET" | "HEAD", "/") => Response::new(200)
+                    ("GET" | "HEAD", "/") => Response::new(200)?
                         .header("Content-Type", "text/html; charset=utf-8")?
                         .header("Content-Security-Policy", PAGE_POLICY)?
                         .body(PAGE),
                     ("GET" | "HEAD", _) => Response::not_found(),
-                    _ => Response::new(405).header("Allow", "GET, HEAD")?,
+                    _ => Response::new(405)?.header("Allow", "GET, HEAD")?,
                 };
                 return http.respond(&response);
             }

@@ -2,6 +2,11 @@
 //! clock and no thread is involved, and nothing is hidden: this is all that an adapter does.
 //!
 //!     cargo run --example sans_io
+#![allow(
+    clippy::std_instead_of_core,
+    clippy::std_instead_of_alloc,
+    reason = "a program"
+)]
 
 use std::error::Error;
 use std::time::Duration;

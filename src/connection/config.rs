@@ -75,9 +75,10 @@ pub struct Limits {
     /// thousand attackers fill a server's memory only by sending 16 GB. Exceeding it fails the
     /// connection with 1009.
     pub max_message: u64,
-    /// The most frames a received message may be cut into. Default 4096: real senders cut at 4 KiB
-    /// or more, and a message of the default size in such pieces just fits. It bounds the work that
-    /// empty fragments cause. Exceeding it fails the connection with 1008.
+    /// The most frames a received message may be cut into. Default 131,072: a message of the
+    /// default size in pieces of 128 bytes, less than any sender is known to cut. Fragments take no
+    /// memory of their own; the limit bounds the work that empty ones cause. Exceeding it fails the
+    /// connection with 1008.
     pub max_fragments: u32,
     /// The outgoing queue's high-water mark in bytes. At or above it, sending is refused until the
     /// transport has taken some. Default 1 MiB: more than a socket buffer, so that the transport
@@ -99,7 +100,7 @@ impl Default for Limits {
         Self {
             max_frame: 16 * 1024 * 1024,
             max_message: 16 * 1024 * 1024,
-            max_fragments: 4096,
+            max_fragments: 128 * 1024,
             max_outgoing: 1024 * 1024,
             max_head: 16 * 1024,
             max_headers: 100,

@@ -30,7 +30,6 @@ use crate::message::{Message, MessageKind, Utf8Bytes};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'i> {
     /// A text message.
@@ -55,6 +54,20 @@ impl Event<'_> {
             Self::Text(text) => Some(Message::Text(text.into_bytes())),
             Self::Binary(binary) => Some(Message::Binary(binary.into_bytes())),
             Self::Piece(_) | Self::Ping(_) | Self::Pong(_) | Self::Close(_) => None,
+        }
+    }
+}
+
+/// Lengths only: payloads do not belong in logs.
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Binary(binary) => binary.fmt(f),
+            Self::Piece(piece) => piece.fmt(f),
+            Self::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
+            Self::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
+            Self::Close(frame) => write!(f, "Close({frame})"),
         }
     }
 }

@@ -75,7 +75,15 @@ impl Decoder {
                 }
                 self.valid += body.len() as u64; // usize is at most 64 bits wide
             }
-            Err(error) => return Err(self.error_at(error.valid_up_to())),
+            Err(error) => {
+                let valid = body.utf8_chunks().next();
+                if let Some(text) = valid.map(|chunk| chunk.valid())
+                    && !text.is_empty()
+                {
+                    sink(text);
+                }
+                return Err(self.error_at(error.valid_up_to()));
+            }
         }
         for &byte in tail {
             self.carry_byte(byte)?;

@@ -59,6 +59,8 @@ pub struct Receiver {
 enum End {
     /// The peer's Close frame came.
     Closed(CloseFrame),
+    /// A fault was found behind a piece that is delivered first; the next call reports it.
+    Failing(ReceiveError),
     Failed(ReceiveError),
 }
 
@@ -139,14 +141,14 @@ impl Receiver {
     pub(super) fn close_received(&self) -> Option<&CloseFrame> {
         match &self.end {
             Some(End::Closed(frame)) => Some(frame),
-            Some(End::Failed(_)) | None => None,
+            Some(End::Failing(_) | End::Failed(_)) | None => None,
         }
     }
 
     pub(super) fn failure(&self) -> Option<ReceiveError> {
         match self.end {
             Some(End::Failed(error)) => Some(error),
-            Some(End::Closed(_)) | None => None,
+            Some(End::Closed(_) | End::Failing(_)) | None => None,
         }
     }
 
@@ -157,13 +159,12 @@ impl Receiver {
     /// Ends receiving with `error`, unless it has ended before. Returns the error that counts.
     #[cold]
     pub(super) fn fail(&mut self, error: ReceiveError) -> ReceiveError {
-        match self.end {
-            Some(End::Failed(first)) => first,
-            Some(End::Closed(_)) | None => {
-                self.end = Some(End::Failed(error));
-                error
-            }
-        }
+        let first = match self.end {
+            Some(End::Failing(first) | End::Failed(first)) => first,
+            Some(End::Closed(_)) | None => error,
+        };
+        self.end = Some(End::Failed(first));
+        first
     }
 
     /// Consumes bytes until there is something to report.
@@ -254,10 +255,10 @@ impl Receiver {
     /// After a Close frame or a fault, whatever still comes is dropped unseen (RFC 6455, sections
     /// 5.5.1 and 7.1.7).
     #[cold]
-    fn ended(&self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
+    fn ended(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
         inbox.clear();
         match self.end {
-            Some(End::Failed(error)) => Err(error),
+            Some(End::Failing(error) | End::Failed(error)) => Err(self.fail(error)),
             Some(End::Closed(_)) | None => Ok(None),
         }
     }
@@ -402,21 +403,29 @@ impl Receiver {
         Ok(Some(Ready::Message(kind, place)))
     }
 
-    /// Hands on `count` bytes as they came, unless they complete nothing.
+    /// Hands on `count` bytes as they came, unless they complete nothing. Text is handed on as far
+    /// as it is valid, so that what precedes a fault does not depend on how the bytes were cut.
     fn deliver_piece(
         &mut self,
         inbox: &mut Inbox,
         count: usize,
-        last: bool,
+        mut last: bool,
     ) -> Result<Option<Ready>, ReceiveError> {
         let kind = self.message.kind;
         let (place, empty) = match kind {
             MessageKind::Text => {
                 inbox.start_gathering();
-                inbox.gather_text(count, &mut self.decoder)?;
+                let mut valid = inbox.gather_text(count, &mut self.decoder);
                 inbox.end_gathering();
-                if last {
-                    self.decoder.finish()?;
+                if last && valid.is_ok() {
+                    valid = self.decoder.finish();
+                }
+                if let Err(error) = valid {
+                    if inbox.text.is_empty() {
+                        return Err(error.into());
+                    }
+                    self.end = Some(End::Failing(error.into()));
+                    last = false;
                 }
                 (Place::Gathered, inbox.text.is_empty())
             }

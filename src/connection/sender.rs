@@ -368,6 +368,7 @@ impl Sender {
     }
 
     fn put_close(&mut self, frame: CloseFrame) {
+        self.flush_pong(); // a Ping that came before is still answered (section 5.5.2)
         self.slot = Some(Control::close(&frame));
         self.close_sent = Some(frame);
     }

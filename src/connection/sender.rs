@@ -354,7 +354,9 @@ impl Sender {
         if self.close_sent.is_some() {
             return Err(SendError::Closed);
         }
-        if self.queued() >= self.max_outgoing {
+        // What waits unframed takes memory even if it is empty, so that counts too.
+        let unframed = self.backlog.len() * size_of::<Unframed>();
+        if self.queued() + unframed >= self.max_outgoing {
             Err(SendError::Full)
         } else {
             Ok(())

@@ -40,6 +40,8 @@ pub struct Outgoing {
     payload_bytes: usize,
     /// Bytes that the transport has taken since the connection began.
     written: u64,
+    /// The most that `buffer` held since it was last empty.
+    peak: usize,
     retention: Retention,
 }
 
@@ -90,7 +92,7 @@ impl Outgoing {
     }
 
     fn drained(&mut self) {
-        let peak = mem::take(&mut self.head);
+        let peak = mem::take(&mut self.peak).max(mem::take(&mut self.head));
         self.buffer.clear();
         if self.retention.is_over(peak, self.buffer.capacity()) {
             self.buffer = Vec::new();
@@ -98,6 +100,7 @@ impl Outgoing {
     }
 
     fn compact(&mut self) {
+        self.peak = self.peak.max(self.buffer.len());
         let head = mem::take(&mut self.head);
         self.buffer.drain(..head);
         for (place, _) in &mut self.payloads {

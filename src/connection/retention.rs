@@ -25,6 +25,10 @@ impl Retention {
         } else {
             self.small_uses + 1
         };
-        self.small_uses >= SMALL_USES
+        let over = self.small_uses >= SMALL_USES;
+        if over {
+            self.small_uses = 0; // the next buffer is judged anew
+        }
+        over
     }
 }

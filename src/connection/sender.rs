@@ -289,7 +289,9 @@ impl Sender {
     /// Whether the next message would be refused because too much is queued.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.queued() >= self.max_outgoing
+        // What waits unframed takes memory even if it is empty, so that counts too.
+        let unframed = self.backlog.len() * size_of::<Unframed>();
+        self.queued() + unframed >= self.max_outgoing
     }
 
     /// What our Close frame said, once it was decided on.

@@ -70,7 +70,7 @@ fn what_is_sent_is_read_by_others() {
         let case = format!("{sequence}: {bits} {takeover:?} {level:?} {memory_level:?}");
         let mut deflater = Deflater::new(&agreement(bits, takeover), level, memory_level);
         let mut window = SmallWindow::new(bits);
-        for _ in 0..1 + random.below(6) {
+        for _ in 0..=random.below(6) {
             let message = random.message();
             let mut payload = Vec::new();
             let mut rest = message.as_slice();
@@ -107,7 +107,7 @@ fn what_others_send_is_read() {
         let case = format!("{sequence}: {takeover:?} {level}");
         let mut compressor = Compress::new(Compression::new(level), false);
         let mut inflater = Inflater::new(&agreement(15, takeover));
-        for _ in 0..1 + random.below(6) {
+        for _ in 0..=random.below(6) {
             let message = random.message();
             if takeover == ContextTakeover::Off {
                 compressor.reset();
@@ -150,7 +150,7 @@ fn both_ends_stay_in_step() {
         let mut deflater = Deflater::new(&agreement, Level::BALANCED, MemoryLevel::DEFAULT);
         let mut inflater = Inflater::new(&agreement);
         let mut one_shot = Decompress::new(false);
-        for _ in 0..1 + random.below(8) {
+        for _ in 0..=random.below(8) {
             let message = random.message();
             if random.below(3) == 0 {
                 continue; // This one goes uncompressed, past both.

@@ -32,9 +32,9 @@ fn text(length: usize) -> Vec<u8> {
     (0..length).map(|i| b'a' + (i * i % 23) as u8).collect()
 }
 
-fn deflater(agreement: &Agreement, memory_level: u8) -> Deflater {
+fn deflater(agreement: Agreement, memory_level: u8) -> Deflater {
     Deflater::new(
-        agreement,
+        &agreement,
         Level::FASTEST,
         MemoryLevel::new(memory_level).unwrap(),
     )
@@ -47,7 +47,7 @@ fn nothing_is_allocated_before_the_first_message() {
         let mut output = Vec::with_capacity(16);
         let info = measure(|| {
             let agreement = agreement(15, takeover);
-            let mut deflater = deflater(&agreement, 8);
+            let mut deflater = deflater(agreement, 8);
             let mut inflater = Inflater::new(&agreement);
             deflater.compress(b"", &mut output, End::Message).unwrap();
             deflater.abandon();
@@ -65,7 +65,7 @@ fn compressors_cost_what_the_formula_says() {
         for memory_level in 1..=9 {
             on_a_new_thread(move || {
                 let agreement = agreement(bits, ContextTakeover::On);
-                let mut deflater = deflater(&agreement, memory_level);
+                let mut deflater = deflater(agreement, memory_level);
                 let info = measure(|| {
                     for _ in 0..10 {
                         send(&mut deflater, b"hello");
@@ -86,7 +86,7 @@ fn takeover_costs_one_window_between_messages() {
     for bits in 8..=15 {
         on_a_new_thread(move || {
             let agreement = agreement(bits, ContextTakeover::On);
-            let mut deflater = deflater(&agreement, 1);
+            let mut deflater = deflater(agreement, 1);
             let payloads = [&text(100), &text(200_000)].map(|text| send(&mut deflater, text));
             let mut inflater = Inflater::new(&agreement);
             let mut buffer = vec![0; 1000];
@@ -116,7 +116,7 @@ fn without_takeover_connections_share_their_states() {
             let mut pairs = Vec::with_capacity(300);
             let info = measure(|| {
                 for _ in 0..300 {
-                    let mut deflater = deflater(&agreement, 8);
+                    let mut deflater = deflater(agreement, 8);
                     let mut inflater = Inflater::new(&agreement);
                     let payload = send(&mut deflater, b"hello hello");
                     assert!(receive(&mut inflater, &payload).is_ok());
@@ -171,7 +171,7 @@ fn the_pool_is_bounded() {
                 let mut piece = b"\xf2\x48".as_slice();
                 inflater.inflate(&mut piece, &mut [0; 10]).unwrap();
                 inflaters.push(inflater);
-                let mut deflater = deflater(&agreement, 1 + number % 9);
+                let mut deflater = deflater(agreement, 1 + number % 9);
                 deflater
                     .compress(b"a", &mut Vec::new(), End::Fragment)
                     .unwrap();

@@ -216,6 +216,29 @@ fn history_across_final_blocks_is_a_whole_window() {
     }
 }
 
+/// R7692-7.2.2-02, R7692-7.2.2-03: what a message may refer to of those before it does not depend on
+/// what the backend happens to remember: twice the agreed window is refused.
+#[test]
+fn references_beyond_the_window_are_refused() {
+    for bits in 9..=14u8 {
+        let agreement = agreement(bits, ContextTakeover::On);
+        let text = Random(2).noise(100_000);
+        let mut deflater = Deflater::new(&agreement, Level::FASTEST, MemoryLevel::DEFAULT);
+        let payload = send(&mut deflater, &text);
+        for (reach, accepted) in [(1 << bits, true), (2 << bits, false)] {
+            let mut inflater = Inflater::new(&agreement);
+            assert_eq!(receive(&mut inflater, &payload).as_ref(), Ok(&text));
+            let start = text.len() - reach;
+            let expected = if accepted {
+                Ok(text[start..start + 3].to_vec())
+            } else {
+                Err(DeflateError::Corrupt)
+            };
+            assert_eq!(receive(&mut inflater, &copy_three_from(reach)), expected);
+        }
+    }
+}
+
 /// A fixed block that copies three octets from a distance that is a power of two, and the empty
 /// stored block's header.
 fn copy_three_from(distance: usize) -> Vec<u8> {

@@ -44,7 +44,8 @@ pub fn receive_by(
         loop {
             let written = inflater.inflate(&mut piece, &mut buffer)?;
             message.extend_from_slice(&buffer[..written]);
-            if piece.is_empty() && written < room {
+            // What is held back for want of room comes with the next piece, or at the end.
+            if piece.is_empty() && (written < room || chunk.is_multiple_of(2)) {
                 break;
             }
         }

@@ -1,68 +1,19 @@
 //! The codec of permessage-deflate, against octets on the wire (RFC 7692, sections 7.2 and 8).
 #![cfg(feature = "deflate")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test that is wrong about its data is to fail"
+)]
 
+mod codec;
+
+use codec::{Random, agreement, deflater, inflater, receive, receive_by, send};
 use fullduplex::deflate::codec::{Deflater, End, Inflater};
-use fullduplex::deflate::{
-    Agreement, ContextTakeover, DeflateError, Direction, Level, MemoryLevel, WindowBits,
-};
+use fullduplex::deflate::{ContextTakeover, DeflateError, Level, MemoryLevel};
 
 const CHUNKS: [usize; 6] = [1, 2, 3, 7, 64, usize::MAX];
-
-fn agreement(bits: u8, takeover: ContextTakeover) -> Agreement {
-    let direction = Direction::new(WindowBits::new(bits).unwrap(), takeover);
-    Agreement::new(direction, direction)
-}
-
-fn inflater(takeover: ContextTakeover) -> Inflater {
-    Inflater::new(&agreement(15, takeover))
-}
-
-fn deflater(takeover: ContextTakeover) -> Deflater {
-    Deflater::new(
-        &agreement(15, takeover),
-        Level::FASTEST,
-        MemoryLevel::DEFAULT,
-    )
-}
-
-/// Inflates one message, cut into pieces of at most `chunk` octets, into buffers of `room`.
-fn receive_by(
-    inflater: &mut Inflater,
-    payload: &[u8],
-    chunk: usize,
-    room: usize,
-) -> Result<Vec<u8>, DeflateError> {
-    let mut message = Vec::new();
-    let mut buffer = vec![0xaa; room];
-    for mut piece in payload.chunks(chunk.min(payload.len().max(1))) {
-        loop {
-            let written = inflater.inflate(&mut piece, &mut buffer)?;
-            message.extend_from_slice(&buffer[..written]);
-            if piece.is_empty() && written < room {
-                break;
-            }
-        }
-    }
-    loop {
-        let finish = inflater.finish(&mut buffer)?;
-        message.extend_from_slice(&buffer[..finish.written]);
-        if finish.done {
-            return Ok(message);
-        }
-    }
-}
-
-fn receive(inflater: &mut Inflater, payload: &[u8]) -> Result<Vec<u8>, DeflateError> {
-    receive_by(inflater, payload, usize::MAX, 4096)
-}
-
-fn send(deflater: &mut Deflater, message: &[u8]) -> Vec<u8> {
-    let mut payload = Vec::new();
-    deflater
-        .compress(message, &mut payload, End::Message)
-        .unwrap();
-    payload
-}
 
 /// Asserts what a sequence of messages inflates to, for all pieces of input and of output.
 #[track_caller]
@@ -265,6 +216,29 @@ fn history_across_final_blocks_is_a_whole_window() {
     }
 }
 
+/// R7692-7.2.2-02, R7692-7.2.2-03: what a message may refer to of those before it does not depend on
+/// what the backend happens to remember: twice the agreed window is refused.
+#[test]
+fn references_beyond_the_window_are_refused() {
+    for bits in 9..=14u8 {
+        let agreement = agreement(bits, ContextTakeover::On);
+        let text = Random(2).noise(100_000);
+        let mut deflater = Deflater::new(&agreement, Level::FASTEST, MemoryLevel::DEFAULT);
+        let payload = send(&mut deflater, &text);
+        for (reach, accepted) in [(1 << bits, true), (2 << bits, false)] {
+            let mut inflater = Inflater::new(&agreement);
+            assert_eq!(receive(&mut inflater, &payload).as_ref(), Ok(&text));
+            let start = text.len() - reach;
+            let expected = if accepted {
+                Ok(text[start..start + 3].to_vec())
+            } else {
+                Err(DeflateError::Corrupt)
+            };
+            assert_eq!(receive(&mut inflater, &copy_three_from(reach)), expected);
+        }
+    }
+}
+
 /// A fixed block that copies three octets from a distance that is a power of two, and the empty
 /// stored block's header.
 fn copy_three_from(distance: usize) -> Vec<u8> {
@@ -289,7 +263,7 @@ struct Bits {
 impl Bits {
     fn push(&mut self, value: u32, count: u32) {
         for bit in 0..count {
-            if self.used % 8 == 0 {
+            if self.used.is_multiple_of(8) {
                 self.octets.push(0);
             }
             *self.octets.last_mut().unwrap() |= u8::from(value >> bit & 1 == 1) << (self.used % 8);
@@ -309,14 +283,14 @@ impl Bits {
 /// no error only where what is left is itself the end of a message.
 #[test]
 fn truncated_messages_are_refused() {
-    let text = (0..300).map(|n| format!("{} ", n * n)).collect::<String>();
+    let text = Random(7).text(2000);
     for level in [1, 6, 9] {
         let mut deflater = Deflater::new(
             &agreement(15, ContextTakeover::Off),
             Level::new(level).unwrap(),
             MemoryLevel::DEFAULT,
         );
-        let payload = send(&mut deflater, text.as_bytes());
+        let payload = send(&mut deflater, &text);
         for takeover in [ContextTakeover::On, ContextTakeover::Off] {
             for end in 1..payload.len() - 1 {
                 let message = receive(&mut inflater(takeover), &payload[..end]);
@@ -327,7 +301,7 @@ fn truncated_messages_are_refused() {
                 );
             }
             let message = receive(&mut inflater(takeover), &payload);
-            assert_eq!(message.as_deref(), Ok(text.as_bytes()));
+            assert_eq!(message.as_deref(), Ok(text.as_slice()));
         }
     }
     for payload in [
@@ -427,15 +401,7 @@ fn fragments_are_flushed() {
 /// complete and once stripped. Lengths around the steps, data that does not shrink.
 #[test]
 fn full_output_buffers_are_no_trap() {
-    let mut noise = 1u64;
-    let data: Vec<u8> = (0..70_000)
-        .map(|_| {
-            noise = noise
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (noise >> 56) as u8
-        })
-        .collect();
+    let data = Random(1).noise(70_000);
     let mut inflater = inflater(ContextTakeover::On);
     let mut deflater = deflater(ContextTakeover::On);
     let near_steps = (16_000..16_400)
@@ -502,49 +468,6 @@ fn a_small_stack_is_enough() {
             }
         });
     thread.unwrap().join().unwrap();
-}
-
-/// D8: a connection moves between threads, each of which has states of other connections in its
-/// pool, one with an earlier window of the same connection among them. Fewer connections than a
-/// pool has room for, and more.
-#[test]
-fn connections_move_between_threads() {
-    for connections in [1, 10, 40] {
-        let new = || {
-            (
-                deflater(ContextTakeover::On),
-                inflater(ContextTakeover::On),
-                String::new(),
-            )
-        };
-        let mut pairs: Vec<_> = std::iter::repeat_with(new).take(connections).collect();
-        std::thread::scope(|scope| {
-            let (there, away) = std::sync::mpsc::channel::<Vec<(Deflater, Inflater, String)>>();
-            let (back, home) = std::sync::mpsc::channel();
-            scope.spawn(move || {
-                for mut pairs in away {
-                    exchange(&mut pairs);
-                    back.send(pairs).unwrap();
-                }
-            });
-            for round in 0..12 {
-                exchange(&mut pairs);
-                if round % 3 == 0 {
-                    there.send(std::mem::take(&mut pairs)).unwrap();
-                    pairs = home.recv().unwrap();
-                }
-            }
-            drop(there);
-        });
-    }
-}
-
-fn exchange(pairs: &mut [(Deflater, Inflater, String)]) {
-    for (number, (deflater, inflater, text)) in pairs.iter_mut().enumerate() {
-        text.push_str(&format!("line {} of connection {number}; ", text.len()));
-        let payload = send(deflater, text.as_bytes());
-        assert_eq!(receive(inflater, &payload).unwrap(), text.as_bytes());
-    }
 }
 
 /// D2, R7692-7.2.2-04: payloads that inflate to nothing are got through in one call, also where

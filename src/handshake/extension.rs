@@ -373,8 +373,8 @@ mod tests {
     #[test]
     fn long_values_take_linear_time() {
         let n = 1 << 20;
-        let escapes = [r#"a;b=""#, &r"\\".repeat(n)].concat();
-        assert_eq!(parse_extensions(escapes.as_bytes()).unwrap_err().at, 6);
+        let invalid = [r#"a;b=""#, &r"\\".repeat(n)].concat();
+        assert_eq!(parse_extensions(invalid.as_bytes()).unwrap_err().at, 6);
         let escaped = [r#"a;b=""#, &r"\c".repeat(n), "\""].concat();
         assert_eq!(printed(&escaped).map(|value| value.len()), Some(n + 5));
         let unterminated = [r#"a;b=""#, &"c".repeat(n)].concat();

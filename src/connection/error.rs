@@ -149,6 +149,10 @@ pub enum SendError {
     /// The fragments of a text message do not join to UTF-8 (RFC 6455, section 5.6).
     #[error("the text holds {0}")]
     InvalidUtf8(Utf8Error),
+    /// The compressor failed, which nothing that is sent can make it do.
+    #[cfg(feature = "deflate")]
+    #[error("the compressor failed")]
+    Compression,
     /// A Ping or Pong may carry 125 bytes at most (RFC 6455, section 5.5).
     #[error("a control frame may carry 125 bytes, not {0}")]
     ControlTooLong(usize),

@@ -1,5 +1,7 @@
 //! An open connection (RFC 6455, sections 5 to 7): receiving, sending, closing, deadlines.
 
+#[cfg(feature = "deflate")]
+mod compression;
 mod config;
 mod error;
 mod event;
@@ -7,6 +9,7 @@ mod inbox;
 mod keys;
 mod outcome;
 mod outgoing;
+mod queue;
 mod receiver;
 mod retention;
 mod sender;
@@ -111,8 +114,8 @@ impl Connection {
             Role::Server
         };
         Self {
-            receiver: Receiver::new(role, config),
-            sender: Sender::new(keys, config, head),
+            receiver: Receiver::new(role, config, extensions),
+            sender: Sender::new(keys, config, extensions, head),
             timers: Timers::new(config.timeouts),
             heard: false,
             message: false,
@@ -220,6 +223,21 @@ impl Connection {
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
         self.message = true;
         self.sender.send(message)
+    }
+
+    /// Queues a message and chooses whether it is compressed; see [`Sender::send_with`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: crate::deflate::Compress,
+    ) -> Result<(), Unsent> {
+        self.message = true;
+        self.sender.send_with(message, compress)
     }
 
     /// Queues a fragment of a message whose length is not known yet; see

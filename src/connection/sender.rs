@@ -1,43 +1,24 @@
-//! The sending half: messages to frames, automatic answers, the queue and its bound.
-//!
-//! Automatic answers are slots and not queue entries, so that a peer that makes us answer and never
-//! reads cannot make the queue grow:
-//!
-//! ```text
-//!   send_*, ping ──► backlog (messages still to be cut) ──► outgoing (frames) ──► transport
-//!   answer ────────► slot: a Pong for the latest Ping ─────────────▲
-//!   close, fail ───► slot: the one Close frame, after all else ────┘
-//! ```
+//! The sending half: what may be sent when, and what the protocol demands to be sent.
 
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
-
-use bytes::Bytes;
 
 use super::config::{Config, Role};
 use super::error::{ReceiveError, SendError, Unsent};
 use super::event::Event;
 use super::keys::MaskKeys;
 use super::outgoing::Outgoing;
-use crate::frame::{
-    CloseCode, CloseFrame, Header, MAX_CONTROL_PAYLOAD, MAX_REASON, Opcode, apply_mask,
-};
+use super::queue::{Framing, Queue};
+use crate::frame::{CloseCode, CloseFrame, MAX_CONTROL_PAYLOAD, MAX_REASON, Opcode};
+use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
 use crate::utf8::Decoder;
-
-/// Payloads from this size on are written from where they are instead of being copied behind their
-/// header. Below it, the copy is cheaper than one more element of a vectored write.
-const WRITE_IN_PLACE: usize = 16 * 1024;
-
-/// While less than this waits to be written, each Ping gets its own Pong. Beyond it only the latest
-/// is answered (RFC 6455, section 5.5.3), so that a flood of Pings leaves no more than this.
-const PONG_BACKLOG: usize = 1024;
-
-/// Fragments of a long message are encoded ahead up to so many bytes, so that a write finds enough
-/// to do, and a control frame waits for no more than this.
-const ENCODE_AHEAD: usize = 64 * 1024;
+#[cfg(feature = "deflate")]
+use {
+    super::compression::Compression,
+    crate::deflate::{Compress, codec::End},
+    alloc::boxed::Box,
+};
 
 /// The sending half of a connection: usable on its own thread after
 /// [`Connection::split`](crate::Connection::split).
@@ -53,36 +34,13 @@ const ENCODE_AHEAD: usize = 64 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct Sender {
-    /// Present in the client role and nowhere else: a server never masks.
-    keys: Option<MaskKeys>,
-    outgoing: Outgoing,
-    /// Messages that are to be cut into fragments, and what was queued behind them.
-    backlog: VecDeque<Unframed>,
-    backlog_bytes: usize,
-    /// The answer that is due: the latest Pong, or the Close frame, which nothing may follow.
-    slot: Option<Control>,
+    queue: Queue,
     /// What our Close frame said, from the moment it is decided on.
     close_sent: Option<CloseFrame>,
     stream: Option<Stream>,
     max_outgoing: usize,
-    max_frame_payload: usize,
-}
-
-/// What is left of a message that waits to be framed.
-#[derive(Debug)]
-struct Unframed {
-    opcode: Opcode,
-    /// Whether the end of `payload` ends the message.
-    fin: bool,
-    payload: Bytes,
-}
-
-/// A control frame, inline.
-#[derive(Clone, Copy)]
-struct Control {
-    opcode: Opcode,
-    bytes: [u8; MAX_CONTROL_PAYLOAD],
-    length: u8,
+    #[cfg(feature = "deflate")]
+    compression: Option<Box<Compression>>,
 }
 
 /// A message that the application sends in fragments.
@@ -90,30 +48,37 @@ struct Control {
 struct Stream {
     kind: MessageKind,
     decoder: Decoder,
+    #[cfg(feature = "deflate")]
+    compressed: bool,
 }
 
 impl Sender {
-    pub(super) fn new(keys: Option<MaskKeys>, config: &Config, head: Vec<u8>) -> Self {
+    pub(super) fn new(
+        keys: Option<MaskKeys>,
+        config: &Config,
+        extensions: &Extensions,
+        head: Vec<u8>,
+    ) -> Self {
+        #[cfg(not(feature = "deflate"))]
+        let _ = extensions;
         Self {
-            keys,
-            outgoing: Outgoing::starting_with(head),
-            backlog: VecDeque::new(),
-            backlog_bytes: 0,
-            slot: None,
+            queue: Queue::new(keys, config, head),
             close_sent: None,
             stream: None,
             max_outgoing: config.limits.max_outgoing,
-            max_frame_payload: config.max_frame_payload.unwrap_or(usize::MAX).max(1),
+            #[cfg(feature = "deflate")]
+            compression: match (&config.deflate, &extensions.deflate) {
+                (Some(settings), Some(agreement)) => {
+                    Some(Box::new(Compression::new(settings, agreement)))
+                }
+                _ => None,
+            },
         }
     }
 
     /// The role of this endpoint.
     pub fn role(&self) -> Role {
-        if self.keys.is_some() {
-            Role::Client
-        } else {
-            Role::Server
-        }
+        self.queue.role()
     }
 
     /// Queues a text message. The text is copied once, into the outgoing buffer.
@@ -143,17 +108,22 @@ impl Sender {
     ///
     /// As [`send_text`](Self::send_text), with the message given back.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
-        let message = message.into();
-        if let Err(error) = self.admit_message() {
-            return Err(Unsent { error, message });
-        }
-        let opcode = message.kind().opcode();
-        self.push(Unframed {
-            opcode,
-            fin: true,
-            payload: message.into_bytes(),
-        });
-        Ok(())
+        self.send_owned(message.into(), Choice::default())
+    }
+
+    /// Queues a message and chooses whether it is compressed, if compression was negotiated:
+    /// nothing that mixes a secret with what others can choose should be (RFC 7692, section 8).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with(
+        &mut self,
+        message: impl Into<Message>,
+        compress: Compress,
+    ) -> Result<(), Unsent> {
+        self.send_owned(message.into(), Choice(Some(compress)))
     }
 
     /// Queues a fragment of a message whose length is not known yet. The first call starts the
@@ -184,13 +154,13 @@ impl Sender {
                 decoder.finish()?;
             }
         }
-        self.stream = if fin {
-            None
-        } else {
-            Some(Stream { kind, decoder })
+        let stream = Stream {
+            kind,
+            decoder,
+            #[cfg(feature = "deflate")]
+            compressed: false,
         };
-        self.push_slice(opcode, fin, payload);
-        Ok(())
+        self.push_fragment(opcode, fin, payload, stream)
     }
 
     /// Queues a Ping. Its Pong arrives as [`Event::Pong`](crate::Event::Pong) with the same payload.
@@ -253,8 +223,7 @@ impl Sender {
     /// [`Connection`](crate::Connection) calls this itself.
     #[cold]
     pub fn fail(&mut self, error: &ReceiveError) {
-        self.backlog.clear();
-        self.backlog_bytes = 0;
+        self.queue.drop_backlog();
         if self.close_sent.is_some() {
             return;
         }
@@ -269,29 +238,24 @@ impl Sender {
     /// What is to be written. Frames that were held back are encoded by this call.
     #[inline]
     pub fn outgoing(&mut self) -> &mut Outgoing {
-        if self.outgoing.is_empty() {
-            self.refill();
-        }
-        &mut self.outgoing
+        self.queue.outgoing()
     }
 
     /// Whether [`outgoing`](Self::outgoing) has something to write.
     #[inline]
     pub fn wants_write(&self) -> bool {
-        !self.outgoing.is_empty() || self.slot.is_some() || !self.backlog.is_empty()
+        !self.queue.is_empty()
     }
 
     /// Bytes that are queued and not written yet, automatic answers aside.
     pub fn queued(&self) -> usize {
-        self.outgoing.len() + self.backlog_bytes
+        self.queue.len()
     }
 
     /// Whether the next message would be refused because too much is queued.
     #[inline]
     pub fn is_full(&self) -> bool {
-        // What waits unframed takes memory even if it is empty, so that counts too.
-        let unframed = self.backlog.len() * size_of::<Unframed>();
-        self.queued() + unframed >= self.max_outgoing
+        self.queue.charge() >= self.max_outgoing
     }
 
     /// What our Close frame said, once it was decided on.
@@ -300,25 +264,19 @@ impl Sender {
     }
 
     pub(super) fn written(&self) -> u64 {
-        self.outgoing.written()
+        self.queue.written()
     }
 
     /// Gives the memory of an empty queue back.
     pub(super) fn release(&mut self) {
-        self.outgoing.release();
-        if self.backlog.is_empty() {
-            self.backlog = VecDeque::new();
-        }
+        self.queue.release();
     }
 
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
-        if self.close_sent.is_some() {
-            return; // nothing follows our Close frame
+        // Nothing follows our Close frame.
+        if self.close_sent.is_none() {
+            self.queue.answer_ping(payload);
         }
-        if self.queued() < PONG_BACKLOG {
-            self.flush_pong();
-        }
-        self.slot = Control::new(Opcode::Pong, payload);
     }
 
     /// Echoes the code and not the reason: the reason was meant for us.
@@ -334,7 +292,12 @@ impl Sender {
     #[inline]
     fn send_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.admit_message()?;
-        self.push_slice(opcode, true, payload);
+        #[cfg(feature = "deflate")]
+        if let Some((framing, compressed)) = self.compress(opcode, payload, Choice::default())? {
+            self.queue.push(framing, compressed.into());
+            return Ok(());
+        }
+        self.queue.push_slice(Framing::single(opcode), payload);
         Ok(())
     }
 
@@ -343,7 +306,7 @@ impl Sender {
         if payload.len() > MAX_CONTROL_PAYLOAD {
             return Err(SendError::ControlTooLong(payload.len()));
         }
-        self.encode(opcode, true, payload);
+        self.queue.push_control(opcode, payload);
         Ok(())
     }
 
@@ -370,169 +333,95 @@ impl Sender {
     }
 
     fn put_close(&mut self, frame: CloseFrame) {
-        self.flush_pong(); // a Ping that came before is still answered (section 5.5.2)
-        self.slot = Some(Control::close(&frame));
+        self.queue.put_close(&frame);
         self.close_sent = Some(frame);
     }
 
-    /// Frames a borrowed payload, or puts a copy of it in the backlog if it has to wait or be cut.
+    fn send_owned(&mut self, message: Message, choice: Choice) -> Result<(), Unsent> {
+        if let Err(error) = self.admit_message() {
+            return Err(Unsent { error, message });
+        }
+        let opcode = message.kind().opcode();
+        #[cfg(feature = "deflate")]
+        match self.compress(opcode, message.as_bytes(), choice) {
+            Ok(Some((framing, compressed))) => {
+                self.queue.push(framing, compressed.into());
+                return Ok(());
+            }
+            Ok(None) => {}
+            Err(error) => return Err(Unsent { error, message }),
+        }
+        let _ = choice;
+        self.queue.push(Framing::single(opcode), message.into_bytes());
+        Ok(())
+    }
+
+    /// The compressed payload of a whole message, if it is to be compressed.
+    #[cfg(feature = "deflate")]
     #[inline]
-    fn push_slice(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
-        if self.backlog.is_empty() && payload.len() <= self.max_frame_payload {
-            self.flush_pong();
-            self.encode(opcode, fin, payload);
-        } else {
-            self.push(Unframed {
-                opcode,
-                fin,
-                payload: Bytes::copy_from_slice(payload),
-            });
+    fn compress(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        choice: Choice,
+    ) -> Result<Option<(Framing, Vec<u8>)>, SendError> {
+        match &mut self.compression {
+            Some(compression) if compression.applies(choice.0, payload.len()) => {
+                let compressed = compression.compress(payload, End::Message)?;
+                Ok(Some((Framing { opcode, rsv1: true, fin: true }, compressed)))
+            }
+            _ => Ok(None),
         }
     }
 
-    fn push(&mut self, unframed: Unframed) {
-        if self.backlog.is_empty() && unframed.payload.len() <= self.max_frame_payload {
-            self.flush_pong();
-            self.encode_owned(unframed.opcode, unframed.fin, unframed.payload);
-        } else {
-            self.backlog_bytes += unframed.payload.len();
-            self.backlog.push_back(unframed);
-        }
-    }
-
-    /// Turns slots and backlog into frames: control frames first, then fragments, and the Close
-    /// frame when nothing is left that has to come before it.
-    fn refill(&mut self) {
-        self.flush_pong();
-        while self.outgoing.len() < ENCODE_AHEAD {
-            let Some(front) = self.backlog.front_mut() else {
-                break;
+    /// Queues a fragment of `stream`, which is open from then on unless the fragment ends it.
+    #[cfg(feature = "deflate")]
+    fn push_fragment(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        payload: &[u8],
+        mut stream: Stream,
+    ) -> Result<(), SendError> {
+        let first = opcode != Opcode::Continuation;
+        if let Some(compression) = &mut self.compression {
+            stream.compressed = match &self.stream {
+                Some(open) => open.compressed,
+                // How long it gets nobody knows; who streams expects it to be long.
+                None => compression.applies(None, usize::MAX),
             };
-            let size = front.payload.len().min(self.max_frame_payload);
-            let payload = front.payload.split_to(size);
-            let (opcode, done) = (front.opcode, front.payload.is_empty());
-            let fin = front.fin && done;
-            front.opcode = Opcode::Continuation;
-            if done {
-                self.backlog.pop_front();
+            if stream.compressed {
+                let end = if fin { End::Message } else { End::Fragment };
+                let compressed = compression.compress(payload, end)?;
+                self.queue.push(Framing { opcode, rsv1: first, fin }, compressed.into());
+                self.stream = (!fin).then_some(stream);
+                return Ok(());
             }
-            self.backlog_bytes -= size;
-            self.encode_owned(opcode, fin, payload);
         }
-        if self.backlog.is_empty()
-            && let Some(control) = self.slot.take()
-        {
-            self.encode(control.opcode, true, control.payload());
-        }
+        self.queue.push_slice(Framing { opcode, rsv1: false, fin }, payload);
+        self.stream = (!fin).then_some(stream);
+        Ok(())
     }
 
-    #[inline]
-    fn flush_pong(&mut self) {
-        if let Some(
-            control @ Control {
-                opcode: Opcode::Pong,
-                ..
-            },
-        ) = self.slot
-        {
-            self.slot = None;
-            self.encode(Opcode::Pong, true, control.payload());
-        }
-    }
-
-    #[inline]
-    fn encode(&mut self, opcode: Opcode, fin: bool, payload: &[u8]) {
-        let key = self.encode_header(opcode, fin, payload.len());
-        let buffer = self.outgoing.buffer();
-        let start = buffer.len();
-        buffer.extend_from_slice(payload);
-        if let (Some(key), Some(payload)) = (key, buffer.get_mut(start..)) {
-            apply_mask(payload, key, 0);
-        }
-    }
-
-    fn encode_owned(&mut self, opcode: Opcode, fin: bool, payload: Bytes) {
-        if payload.len() < WRITE_IN_PLACE {
-            return self.encode(opcode, fin, &payload);
-        }
-        match (self.keys.is_some(), payload) {
-            (false, payload) => {
-                self.encode_header(opcode, fin, payload.len());
-                self.outgoing.push_payload(payload);
-            }
-            (true, payload) => match payload.try_into_mut() {
-                Ok(mut payload) => {
-                    if let Some(key) = self.encode_header(opcode, fin, payload.len()) {
-                        apply_mask(&mut payload, key, 0);
-                    }
-                    self.outgoing.push_payload(payload.freeze());
-                }
-                Err(shared) => self.encode(opcode, fin, &shared),
-            },
-        }
-    }
-
-    /// Encodes a header with a fresh masking key in the client role.
-    #[inline]
-    fn encode_header(&mut self, opcode: Opcode, fin: bool, length: usize) -> Option<[u8; 4]> {
-        let key = self.keys.as_mut().map(MaskKeys::next_key);
-        let header = Header {
-            fin,
-            rsv1: false,
-            opcode,
-            key,
-            length: length as u64,
-        };
-        header.encode(self.outgoing.buffer());
-        key
+    /// Queues a fragment of `stream`, which is open from then on unless the fragment ends it.
+    #[cfg(not(feature = "deflate"))]
+    #[expect(clippy::unnecessary_wraps, reason = "compression can fail")]
+    fn push_fragment(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        payload: &[u8],
+        stream: Stream,
+    ) -> Result<(), SendError> {
+        self.queue.push_slice(Framing { opcode, rsv1: false, fin }, payload);
+        self.stream = (!fin).then_some(stream);
+        Ok(())
     }
 }
 
-impl Control {
-    /// `None` if the payload is longer than a control frame can carry, which a received one is not.
-    fn new(opcode: Opcode, payload: &[u8]) -> Option<Self> {
-        let mut bytes = [0; MAX_CONTROL_PAYLOAD];
-        bytes.get_mut(..payload.len())?.copy_from_slice(payload);
-        Some(Self {
-            opcode,
-            bytes,
-            length: u8::try_from(payload.len()).ok()?,
-        })
-    }
-
-    fn close(frame: &CloseFrame) -> Self {
-        let bytes = [0; MAX_CONTROL_PAYLOAD];
-        let mut control = Self {
-            opcode: Opcode::Close,
-            bytes,
-            length: 0,
-        };
-        if frame.code != CloseCode::NO_STATUS {
-            let code = u16::from(frame.code).to_be_bytes();
-            for (place, byte) in control
-                .bytes
-                .iter_mut()
-                .zip(code.iter().chain(frame.reason.as_bytes()))
-            {
-                *place = *byte;
-                control.length += 1;
-            }
-        }
-        control
-    }
-
-    fn payload(&self) -> &[u8] {
-        self.bytes
-            .get(..usize::from(self.length))
-            .unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Control {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({} bytes)", self.opcode, self.length)
-    }
-}
+/// Whether one message is to be compressed, if it says so itself.
+#[derive(Clone, Copy, Default)]
+struct Choice(#[cfg(feature = "deflate")] Option<Compress>);
 
 impl MessageKind {
     const fn opcode(self) -> Opcode {

@@ -220,11 +220,7 @@ impl Deflate {
 
     /// Whether this policy compresses a message with a payload of `length` octets.
     pub const fn compresses(&self, length: usize) -> bool {
-        match self.compress {
-            Compress::Always => true,
-            Compress::Never => false,
-            Compress::Above(threshold) => length > threshold,
-        }
+        self.compress.applies(length)
     }
 
     /// A compressor for what the handshake agreed.

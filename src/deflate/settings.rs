@@ -99,6 +99,17 @@ pub enum Compress {
     Above(usize),
 }
 
+impl Compress {
+    /// Whether this compresses a message with a payload of `length` octets.
+    pub const fn applies(self, length: usize) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Above(threshold) => length > threshold,
+        }
+    }
+}
+
 /// How hard the compressor tries: 1 to 9.
 ///
 /// ```

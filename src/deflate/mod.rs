@@ -60,6 +60,10 @@
 //! block are errors; they are answered with close code 1007. Distances that reach beyond the agreed
 //! window are only noticed when they reach beyond what is kept.
 //!
+//! The time that a message takes follows its length on the wire and that of its data. The dearest
+//! octets are those of empty final blocks where the peer's context is taken over, as each costs a
+//! copy of the window: about half a second per MiB, 60 ms without takeover.
+//!
 //! # Examples
 //!
 //! ```

@@ -11,16 +11,22 @@ use std::process::ExitCode;
 
 use fullduplex::Config;
 use fullduplex::blocking::{self, Error, WebSocket};
+#[cfg(feature = "deflate")]
+use fullduplex::deflate::Deflate;
 use fullduplex::handshake::client::Request;
 
 fn main() -> ExitCode {
-    let config = Config::default();
+    let mut config = Config::default();
     let mut url = std::env::var("AUTOBAHN_URL").ok();
     for argument in std::env::args().skip(1) {
-        url = Some(argument);
+        match argument.as_str() {
+            #[cfg(feature = "deflate")]
+            "--deflate" => config.deflate = Some(Deflate::new()),
+            _ => url = Some(argument),
+        }
     }
     let Some(url) = url else {
-        eprintln!("usage: autobahn_client URL");
+        eprintln!("usage: autobahn_client URL [--deflate]");
         return ExitCode::FAILURE;
     };
     let agent = std::env::var("AUTOBAHN_AGENT").unwrap_or_else(|_| "fullduplex".into());

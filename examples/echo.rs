@@ -1,6 +1,6 @@
 //! Echoes text and binary messages: a thread per connection over blocking TCP.
 //!
-//!     cargo run --release --example echo [ADDR] [--verbose | --quiet]
+//!     cargo run --release --example echo [ADDR] [--deflate[=takeover]] [--verbose | --quiet]
 //!
 //! Open the printed address in a browser (http instead of ws) for a page that talks to it. Ctrl-C
 //! closes all connections with 1001.
@@ -19,11 +19,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fullduplex::blocking::{self, Error, Incoming, WebSocket};
+#[cfg(feature = "deflate")]
+use fullduplex::deflate::{ContextTakeover, Deflate};
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::server::{Acceptance, Options, Response};
 use fullduplex::{CloseCode, Config, Event};
 
-const USAGE: &str = "usage: echo [ADDR] [--verbose | --quiet]";
+const USAGE: &str = "usage: echo [ADDR] [--deflate[=takeover]] [--verbose | --quiet]";
 
 /// Each connection is a thread, so their number is bounded.
 const MAX_CONNECTIONS: usize = 1000;
@@ -57,9 +59,16 @@ struct Server {
 fn main() -> ExitCode {
     let mut address = String::from("127.0.0.1:9001");
     let mut log = Log::Connections;
-    let config = Config::default();
+    let mut config = Config::default();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
+            #[cfg(feature = "deflate")]
+            "--deflate" => config.deflate = Some(Deflate::new()),
+            #[cfg(feature = "deflate")]
+            "--deflate=takeover" => {
+                let takeover = ContextTakeover::On;
+                config.deflate = Some(Deflate::new().takeover(takeover).peer_takeover(takeover));
+            }
             "--verbose" => log = Log::Messages,
             "--quiet" => log = Log::Nothing,
             "--help" | "-h" => {

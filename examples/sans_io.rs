@@ -11,7 +11,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use bytes::Buf;
+use bytes::{Buf, BufMut};
 use fullduplex::handshake::{OriginPolicy, Step, client, server};
 use fullduplex::{CloseCode, Config, Connection, Event, Inbox, MaskKeys, State};
 
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Step::Done(server::Incoming::Upgrade(upgrade)) = step else {
         return Err("the request is not whole, or not for a WebSocket".into());
     };
-    println!("server: {} asks for {}", "client", upgrade.request().path());
+    println!("server: a client asks for {}", upgrade.request().path());
     let chosen = upgrade.select_subprotocol(&["chat"]);
     let mut server = upgrade.accept(server::Acceptance::new().subprotocol(chosen))?;
     transfer(server.outgoing(), &mut client_inbox);
@@ -108,9 +108,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// transport may take and return any number of bytes at a time.
 fn transfer(outgoing: &mut impl Buf, inbox: &mut Inbox) {
     while outgoing.has_remaining() {
-        let room = inbox.spare(0);
-        let count = room.len().min(outgoing.remaining());
-        outgoing.copy_to_slice(&mut room[..count]);
+        let mut room = inbox.spare(0);
+        let space = room.len();
+        room.put(outgoing.take(space));
+        let count = space - room.len();
         inbox.received(count);
     }
 }

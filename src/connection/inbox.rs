@@ -39,6 +39,12 @@ const DETACH_BY_COPY: usize = 4 * 1024;
 /// apart from what the block holds.
 const LARGEST_GATHERING_READ: usize = 256 * 1024;
 
+/// The least and, for the start, the most room that is worth a call of the decompressor.
+#[cfg(feature = "deflate")]
+const LEAST_TO_INFLATE: usize = 256;
+#[cfg(feature = "deflate")]
+const STEP_TO_INFLATE: usize = 16 * 1024;
+
 /// Receive memory for one connection, or for many that take turns.
 ///
 /// The owner reads from the transport into [`spare`](Self::spare), reports the count with
@@ -242,6 +248,55 @@ impl Inbox {
         let piece = self.take(count);
         let piece = self.block.get(piece).unwrap_or_default();
         decoder.push(piece, |text| self.text.push_str(text))
+    }
+
+    /// How much room to inflate `available` bytes into at a time: as much as they are likely to
+    /// fill, and not much more than what has been inflated before.
+    #[cfg(feature = "deflate")]
+    pub(super) fn room_to_inflate(&self, available: usize) -> usize {
+        let likely = available.saturating_mul(4).max(self.bytes.len() / 2);
+        likely
+            .max(LEAST_TO_INFLATE)
+            .min(STEP_TO_INFLATE.max(self.bytes.len()))
+    }
+
+    /// Reserves room for `room` more gathered bytes. Doubles the memory, but leaves room for no
+    /// more than `left`.
+    #[cfg(feature = "deflate")]
+    pub(super) fn grow_bytes(&mut self, room: usize, left: usize) {
+        if self.bytes.capacity() == 0 {
+            // A text that was inflated before took the memory with it.
+            self.bytes = mem::take(&mut self.text).into_bytes();
+            self.bytes.clear();
+        }
+        let needed = self.bytes.len() + room;
+        if needed > self.bytes.capacity() {
+            let limit = self.bytes.len().saturating_add(left);
+            let capacity = self
+                .bytes
+                .capacity()
+                .saturating_mul(2)
+                .min(limit)
+                .max(needed);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+    }
+
+    /// `available` unread bytes to inflate, and `room` for what they inflate to.
+    #[cfg(feature = "deflate")]
+    pub(super) fn inflating(&mut self, available: usize, room: usize) -> (&[u8], &mut [u8]) {
+        let filled = self.bytes.len();
+        self.bytes.resize(filled + room, 0);
+        let unread = self.block.get(self.next..self.end).unwrap_or_default();
+        let output = self.bytes.get_mut(filled..).unwrap_or_default();
+        (unread.get(..available).unwrap_or_default(), output)
+    }
+
+    /// Consumes what was inflated, and gives back room that was not filled.
+    #[cfg(feature = "deflate")]
+    pub(super) fn inflated(&mut self, taken: usize, unfilled: usize) {
+        self.consume(taken);
+        self.bytes.truncate(self.bytes.len() - unfilled);
     }
 
     /// What the frame in progress still needs beyond the unread bytes.

@@ -1,11 +1,14 @@
 //! An open connection (RFC 6455, sections 5 to 7): receiving, sending, closing, deadlines.
 
+mod assembling;
 #[cfg(feature = "deflate")]
 mod compression;
 mod config;
 mod error;
 mod event;
 mod inbox;
+#[cfg(feature = "deflate")]
+mod inflating;
 mod keys;
 mod outcome;
 mod outgoing;
@@ -405,6 +408,7 @@ impl Connection {
     }
 
     /// Whether the peer's Close frame came, so that nothing more will.
+    #[cfg(feature = "std")]
     pub(crate) fn has_received_close(&self) -> bool {
         self.receiver.close_received().is_some()
     }

@@ -4,19 +4,20 @@
 //! returns plain data; [`Receiver::view`] makes the borrow from it. A loop that returned borrows
 //! could not be written in safe Rust today.
 
-use core::mem;
 use core::ops::Range;
 use core::str;
 
+use super::assembling::{Frame, Message, Step};
 use super::config::{Config, Delivery, Role};
 use super::error::ReceiveError;
 use super::event::{Binary, BinaryPlace, Event, Piece, PiecePayload, Position, Text, TextPlace};
 use super::inbox::Inbox;
-use crate::frame::{
-    CloseFrame, Header, MAX_HEADER, Opcode, Rules, apply_mask, parse_close_body, rotate_key,
-};
+use crate::frame::{CloseFrame, Header, Opcode, Rules, apply_mask, parse_close_body};
+use crate::handshake::Extensions;
 use crate::message::MessageKind;
 use crate::utf8::{Decoder, Utf8Error};
+#[cfg(feature = "deflate")]
+use {super::inflating::Inflating, alloc::boxed::Box};
 
 /// Texts from this size on are split off the block when they came whole, so that they can be
 /// detached without a copy. Below it, the split costs more than the copy.
@@ -41,46 +42,29 @@ const SPLIT_TEXT: usize = 16 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct Receiver {
-    rules: Rules,
+    pub(super) rules: Rules,
     max_frame: u64,
-    max_message: u64,
+    pub(super) max_message: u64,
     max_fragments: u32,
-    delivery: Delivery,
+    pub(super) delivery: Delivery,
     eof: bool,
-    end: Option<End>,
+    pub(super) end: Option<End>,
     /// The data frame whose payload is arriving.
-    frame: Option<Frame>,
-    message: Message,
-    decoder: Decoder,
+    pub(super) frame: Option<Frame>,
+    pub(super) message: Message,
+    pub(super) decoder: Decoder,
+    #[cfg(feature = "deflate")]
+    pub(super) inflating: Option<Box<Inflating>>,
 }
 
 /// Why no more is received.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     /// The peer's Close frame came.
     Closed(CloseFrame),
     /// A fault was found behind a piece that is delivered first; the next call reports it.
     Failing(ReceiveError),
     Failed(ReceiveError),
-}
-
-/// A data frame whose header has been consumed.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    fin: bool,
-    /// Turned along with the payload, so that it always applies from its first byte.
-    key: Option<[u8; 4]>,
-    remaining: u64,
-}
-
-/// The message that is open, if [`Rules::in_message`] says so.
-#[derive(Clone, Copy, Debug)]
-struct Message {
-    kind: MessageKind,
-    length: u64,
-    fragments: u32,
-    /// Whether a piece of it has been delivered.
-    delivered: bool,
 }
 
 /// Something received, as plain data.
@@ -102,9 +86,11 @@ pub(super) enum Place {
 }
 
 impl Receiver {
-    pub(super) fn new(role: Role, config: &Config) -> Self {
+    pub(super) fn new(role: Role, config: &Config, extensions: &Extensions) -> Self {
+        let mut rules = Rules::new(role);
+        rules.rsv1 = extensions.use_rsv1();
         Self {
-            rules: Rules::new(role),
+            rules,
             max_frame: config.limits.max_frame,
             max_message: config.limits.max_message,
             max_fragments: config.limits.max_fragments,
@@ -112,8 +98,12 @@ impl Receiver {
             eof: false,
             end: None,
             frame: None,
-            message: Message::new(MessageKind::Binary),
+            message: Message::new(MessageKind::Binary, false),
             decoder: Decoder::new(),
+            #[cfg(feature = "deflate")]
+            inflating: extensions
+                .deflate
+                .map(|agreed| Box::new(Inflating::new(agreed))),
         }
     }
 
@@ -204,7 +194,8 @@ impl Receiver {
                 return Err(self.fail(error));
             }
             inbox.consume(size);
-            let whole = there >= header.length && header.fin && !self.rules.in_message;
+            let alone = header.fin && !self.rules.in_message && !self.message.compressed;
+            let whole = alone && there >= header.length;
             if whole && self.delivery == Delivery::Whole {
                 return Ok(Some(self.whole_message(inbox, header)));
             }
@@ -280,8 +271,8 @@ impl Receiver {
             return Err(ReceiveError::FrameTooBig { length, limit });
         }
         match header.opcode {
-            Opcode::Text => self.message = Message::new(MessageKind::Text),
-            Opcode::Binary => self.message = Message::new(MessageKind::Binary),
+            Opcode::Text => self.message = Message::new(MessageKind::Text, header.rsv1),
+            Opcode::Binary => self.message = Message::new(MessageKind::Binary, header.rsv1),
             _ => {}
         }
         self.message.fragments = self.message.fragments.saturating_add(1);
@@ -289,6 +280,9 @@ impl Receiver {
             return Err(ReceiveError::TooManyFragments {
                 limit: self.max_fragments,
             });
+        }
+        if self.message.compressed {
+            return Ok(()); // what it inflates to is what counts
         }
         let length = self.message.length.saturating_add(header.length);
         if length > self.max_message {
@@ -320,139 +314,6 @@ impl Receiver {
                 }
                 Err(error) => Err(self.fail(error)),
             },
-        }
-    }
-
-    /// Starts a data frame whose payload is taken as it arrives.
-    fn open_frame(&mut self, inbox: &mut Inbox, header: Header) {
-        let Header {
-            fin, key, length, ..
-        } = header;
-        if header.opcode != Opcode::Continuation && self.message.kind == MessageKind::Text {
-            self.decoder = Decoder::new();
-            inbox.start_gathering();
-        }
-        self.frame = Some(Frame {
-            fin,
-            key,
-            remaining: length,
-        });
-        self.rules.in_message = !fin;
-    }
-
-    /// Takes what has arrived of the frame's payload: unmasks it and validates text at once, while
-    /// it is in the cache, and so that the first bad byte ends the connection.
-    fn take_payload(&mut self, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
-        let Some(frame) = &mut self.frame else {
-            return Ok(Step::FrameEnd);
-        };
-        let unread = inbox.unread_mut();
-        let count = usize::try_from(frame.remaining)
-            .unwrap_or(usize::MAX)
-            .min(unread.len());
-        if let (Some(key), Some(piece)) = (&mut frame.key, unread.get_mut(..count)) {
-            apply_mask(piece, *key, 0);
-            *key = rotate_key(*key, count);
-        }
-        frame.remaining -= count as u64; // usize is at most 64 bits wide
-        let frame_end = frame.remaining == 0;
-        let last = frame_end && frame.fin;
-        if frame_end {
-            self.frame = None;
-        } else {
-            let rest = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
-            inbox.want(rest.saturating_add(MAX_HEADER));
-        }
-        let ready = match self.delivery {
-            Delivery::Whole => self.assemble(inbox, count, last)?,
-            Delivery::Pieces => self.deliver_piece(inbox, count, last)?,
-        };
-        Ok(match ready {
-            Some(ready) => Step::Ready(ready),
-            None if frame_end => Step::FrameEnd,
-            None => Step::Starved,
-        })
-    }
-
-    /// Adds `count` bytes to the message and returns it when it is whole.
-    fn assemble(
-        &mut self,
-        inbox: &mut Inbox,
-        count: usize,
-        last: bool,
-    ) -> Result<Option<Ready>, ReceiveError> {
-        let kind = self.message.kind;
-        let place = match kind {
-            MessageKind::Text => {
-                inbox.gather_text(count, &mut self.decoder)?;
-                if !last {
-                    return Ok(None);
-                }
-                self.decoder.finish()?;
-                inbox.end_gathering();
-                Place::Gathered
-            }
-            MessageKind::Binary => {
-                inbox.append_to_message(count);
-                if !last {
-                    return Ok(None);
-                }
-                Place::Block(inbox.take_message())
-            }
-        };
-        Ok(Some(Ready::Message(kind, place)))
-    }
-
-    /// Hands on `count` bytes as they came, unless they complete nothing. Text is handed on as far
-    /// as it is valid, so that what precedes a fault does not depend on how the bytes were cut.
-    fn deliver_piece(
-        &mut self,
-        inbox: &mut Inbox,
-        count: usize,
-        mut last: bool,
-    ) -> Result<Option<Ready>, ReceiveError> {
-        let kind = self.message.kind;
-        let (place, empty) = match kind {
-            MessageKind::Text => {
-                inbox.start_gathering();
-                let mut valid = inbox.gather_text(count, &mut self.decoder);
-                inbox.end_gathering();
-                if last && valid.is_ok() {
-                    valid = self.decoder.finish();
-                }
-                if let Err(error) = valid {
-                    if inbox.text.is_empty() {
-                        return Err(error.into());
-                    }
-                    self.end = Some(End::Failing(error.into()));
-                    last = false;
-                }
-                (Place::Gathered, inbox.text.is_empty())
-            }
-            MessageKind::Binary => (Place::Block(inbox.take(count)), count == 0),
-        };
-        if empty && !last {
-            return Ok(None);
-        }
-        let first = !mem::replace(&mut self.message.delivered, true);
-        Ok(Some(Ready::Piece(kind, place, Position { first, last })))
-    }
-}
-
-/// What taking a piece of payload led to.
-enum Step {
-    Ready(Ready),
-    FrameEnd,
-    Starved,
-}
-
-impl Message {
-    const fn new(kind: MessageKind) -> Self {
-        Self {
-            kind,
-            length: 0,
-            fragments: 0,
-            delivered: false,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Sender {
             stream: None,
             max_outgoing: config.limits.max_outgoing,
             #[cfg(feature = "deflate")]
-            compression: match (&config.deflate, &extensions.deflate) {
+            compression: match (&config.deflate, extensions.deflate) {
                 (Some(settings), Some(agreement)) => {
                     Some(Box::new(Compression::new(settings, agreement)))
                 }
@@ -352,7 +352,8 @@ impl Sender {
             Err(error) => return Err(Unsent { error, message }),
         }
         let _ = choice;
-        self.queue.push(Framing::single(opcode), message.into_bytes());
+        self.queue
+            .push(Framing::single(opcode), message.into_bytes());
         Ok(())
     }
 
@@ -368,7 +369,14 @@ impl Sender {
         match &mut self.compression {
             Some(compression) if compression.applies(choice.0, payload.len()) => {
                 let compressed = compression.compress(payload, End::Message)?;
-                Ok(Some((Framing { opcode, rsv1: true, fin: true }, compressed)))
+                Ok(Some((
+                    Framing {
+                        opcode,
+                        rsv1: true,
+                        fin: true,
+                    },
+                    compressed,
+                )))
             }
             _ => Ok(None),
         }
@@ -393,12 +401,26 @@ impl Sender {
             if stream.compressed {
                 let end = if fin { End::Message } else { End::Fragment };
                 let compressed = compression.compress(payload, end)?;
-                self.queue.push(Framing { opcode, rsv1: first, fin }, compressed.into());
+                self.queue.push(
+                    Framing {
+                        opcode,
+                        rsv1: first,
+                        fin,
+                    },
+                    compressed.into(),
+                );
                 self.stream = (!fin).then_some(stream);
                 return Ok(());
             }
         }
-        self.queue.push_slice(Framing { opcode, rsv1: false, fin }, payload);
+        self.queue.push_slice(
+            Framing {
+                opcode,
+                rsv1: false,
+                fin,
+            },
+            payload,
+        );
         self.stream = (!fin).then_some(stream);
         Ok(())
     }
@@ -413,7 +435,14 @@ impl Sender {
         payload: &[u8],
         stream: Stream,
     ) -> Result<(), SendError> {
-        self.queue.push_slice(Framing { opcode, rsv1: false, fin }, payload);
+        self.queue.push_slice(
+            Framing {
+                opcode,
+                rsv1: false,
+                fin,
+            },
+            payload,
+        );
         self.stream = (!fin).then_some(stream);
         Ok(())
     }

@@ -17,6 +17,19 @@ pub(crate) struct Extensions {
     pub(crate) deflate: Option<crate::deflate::Agreement>,
 }
 
+impl Extensions {
+    /// Whether one of them gives the first reserved bit of a frame a meaning.
+    pub(crate) const fn use_rsv1(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflate.is_some();
+        #[cfg(not(feature = "deflate"))]
+        {
+            let Self {} = self;
+            false
+        }
+    }
+}
+
 /// The value of `Sec-WebSocket-Extensions` in a client's request, if anything is to be offered.
 pub(super) fn offer(config: &Config) -> Option<String> {
     #[cfg(feature = "deflate")]

@@ -1,0 +1,204 @@
+//! permessage-deflate in the receiving half (RFC 7692, sections 6.2 and 7.2.2).
+//!
+//! What is inflated is charged against the message limit while it is inflated, and memory grows
+//! with it: a small message that inflates to a large one costs no more than the limit.
+
+use alloc::string::String;
+use core::mem;
+
+use super::assembling::Step;
+use super::config::Delivery;
+use super::error::ReceiveError;
+use super::inbox::Inbox;
+use super::receiver::{Place, Ready, Receiver};
+use crate::deflate::codec::Inflater;
+use crate::deflate::{Agreement, DeflateError};
+use crate::frame::MAX_HEADER;
+use crate::message::MessageKind;
+use crate::utf8::Utf8Error;
+
+/// A compressed message may take twice its limit on the wire, and this: what inflates to nothing
+/// has to end, too, while stored blocks and flushes make small messages larger.
+const WIRE_SLACK: u64 = 64 * 1024;
+
+/// The decompressor, and how far it is with the frame at hand.
+#[derive(Debug)]
+pub(super) struct Inflating {
+    inflater: Inflater,
+    /// Unread bytes of the frame that have been unmasked and not been taken yet.
+    unmasked: usize,
+    /// Everything that was taken has come out.
+    drained: bool,
+    /// Bytes of the message that came over the wire.
+    wire: u64,
+}
+
+/// What one step of inflating did.
+struct Progress {
+    taken: usize,
+    produced: usize,
+    message_end: bool,
+}
+
+impl Inflating {
+    pub(super) fn new(agreement: Agreement) -> Self {
+        Self {
+            inflater: Inflater::new(&agreement),
+            unmasked: 0,
+            drained: true,
+            wire: 0,
+        }
+    }
+
+    /// A compressed message begins.
+    pub(super) fn start(&mut self) {
+        (self.unmasked, self.drained, self.wire) = (0, true, 0);
+    }
+
+    /// Inflates up to `room` bytes of `available` unread ones, or ends the message with `ending`.
+    fn step(
+        &mut self,
+        inbox: &mut Inbox,
+        available: usize,
+        room: usize,
+        ending: bool,
+    ) -> Result<Progress, DeflateError> {
+        let (mut input, output) = inbox.inflating(available, room);
+        if ending {
+            let finish = self.inflater.finish(output)?;
+            return Ok(Progress {
+                taken: 0,
+                produced: finish.written,
+                message_end: finish.done,
+            });
+        }
+        let produced = self.inflater.inflate(&mut input, output)?;
+        self.drained = input.is_empty() && produced < room;
+        Ok(Progress {
+            taken: available - input.len(),
+            produced,
+            message_end: false,
+        })
+    }
+}
+
+impl Receiver {
+    /// Takes what has arrived of a compressed frame's payload and inflates it: all of it, or with
+    /// [`Delivery::Pieces`] up to the next piece.
+    pub(super) fn take_compressed(&mut self, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
+        let (Some(frame), Some(inflating)) = (&mut self.frame, &mut self.inflating) else {
+            return Ok(Step::FrameEnd);
+        };
+        let available = frame.unmask(inbox, inflating.unmasked);
+        inflating.unmasked = available;
+
+        if self.delivery == Delivery::Pieces {
+            inbox.bytes.clear();
+        }
+        let before = inbox.bytes.len();
+        let mut frame_end = false;
+        let mut message_end = false;
+        while !message_end {
+            let ending = frame.remaining == 0 && inflating.drained;
+            if ending && !frame.fin {
+                frame_end = true;
+                break;
+            }
+            if !ending && inflating.drained && inflating.unmasked == 0 {
+                let rest = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
+                inbox.want(rest.saturating_add(MAX_HEADER));
+                break;
+            }
+            // One byte more than the limit allows, so that exceeding it shows.
+            let left = self
+                .max_message
+                .saturating_sub(self.message.length)
+                .saturating_add(1);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            let room = inbox.room_to_inflate(inflating.unmasked).min(left);
+            inbox.grow_bytes(room, left);
+            let Ok(step) = inflating.step(inbox, inflating.unmasked, room, ending) else {
+                return Err(ReceiveError::InvalidDeflate);
+            };
+            let Progress {
+                taken, produced, ..
+            } = step;
+            inbox.inflated(taken, room - produced);
+            message_end = step.message_end;
+            inflating.unmasked -= taken;
+            inflating.wire += taken as u64; // usize is at most 64 bits wide
+            frame.remaining -= taken as u64;
+            self.message.length += produced as u64;
+            let wire_limit = self
+                .max_message
+                .saturating_mul(2)
+                .saturating_add(WIRE_SLACK);
+            if self.message.length > self.max_message || inflating.wire > wire_limit {
+                return Err(ReceiveError::MessageTooBig {
+                    limit: self.max_message,
+                });
+            }
+            if self.delivery == Delivery::Pieces && produced > 0 {
+                break;
+            }
+        }
+        if frame_end || message_end {
+            self.frame = None;
+        }
+        let ready = match self.delivery {
+            Delivery::Whole => self.assemble_inflated(inbox, before, message_end)?,
+            Delivery::Pieces => self.deliver_inflated(inbox, message_end)?,
+        };
+        Ok(match ready {
+            Some(ready) => Step::Ready(ready),
+            None if frame_end => Step::FrameEnd,
+            None => Step::Starved,
+        })
+    }
+
+    /// Checks what was added behind `before` and returns the message when it is whole.
+    fn assemble_inflated(
+        &mut self,
+        inbox: &mut Inbox,
+        before: usize,
+        last: bool,
+    ) -> Result<Option<Ready>, ReceiveError> {
+        let kind = self.message.kind;
+        match (kind, last) {
+            (MessageKind::Text, false) => {
+                let added = inbox.bytes.get(before..).unwrap_or_default();
+                self.decoder.push(added, |_| {})?;
+            }
+            (MessageKind::Text, true) => {
+                // Validated once more as a whole if it came in parts: safe code knows no other way
+                // to a string, and it costs little next to inflating.
+                let bytes = mem::take(&mut inbox.bytes);
+                inbox.text =
+                    String::from_utf8(bytes).map_err(|e| Utf8Error::from(e.utf8_error()))?;
+            }
+            (MessageKind::Binary, _) => {}
+        }
+        if !last {
+            return Ok(None);
+        }
+        inbox.end_gathering();
+        Ok(Some(Ready::Message(kind, Place::Gathered)))
+    }
+
+    /// Hands on what was inflated, unless it completes nothing.
+    fn deliver_inflated(
+        &mut self,
+        inbox: &mut Inbox,
+        last: bool,
+    ) -> Result<Option<Ready>, ReceiveError> {
+        if self.message.kind == MessageKind::Binary {
+            let empty = inbox.bytes.is_empty();
+            return Ok(self.piece(Place::Gathered, empty, last));
+        }
+        let (bytes, text) = (&mut inbox.bytes, &mut inbox.text);
+        text.clear();
+        let valid = self.decoder.push(bytes, |piece| text.push_str(piece));
+        bytes.clear();
+        self.text_piece(inbox, valid, last)
+    }
+}

@@ -1,0 +1,327 @@
+//! The outgoing queue: messages to frames, automatic answers, and the order between them.
+//!
+//! ```text
+//!   messages, pings ──► backlog: messages to be cut ──► outgoing: frames ──► transport
+//!   answers ──────────► slot: the latest Pong, or the one Close frame ──▲
+//! ```
+//!
+//! Automatic answers wait in a slot and not in the queue, so that a peer that makes us answer and
+//! never reads cannot make the queue grow. A Pong becomes a frame just before the next message is
+//! framed, or when the queue has been written; the Close frame when nothing is left before it.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::config::{Config, Role};
+use super::keys::MaskKeys;
+use super::outgoing::Outgoing;
+use crate::frame::{CloseCode, CloseFrame, Header, MAX_CONTROL_PAYLOAD, Opcode, apply_mask};
+
+/// Payloads from this size on are written from where they are instead of being copied behind their
+/// header. Below it, the copy is cheaper than one more element of a vectored write.
+const WRITE_IN_PLACE: usize = 16 * 1024;
+
+/// While less than this waits to be written, each Ping gets its own Pong. Beyond it only the latest
+/// is answered (RFC 6455, section 5.5.3), so that a flood of Pings leaves no more than this.
+const PONG_BACKLOG: usize = 1024;
+
+/// Fragments of a long message are encoded ahead up to so many bytes, so that a write finds enough
+/// to do, and a control frame waits for no more than this.
+const ENCODE_AHEAD: usize = 64 * 1024;
+
+/// Frames that wait for the transport, and what is to become frames.
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// Present in the client role and nowhere else: a server never masks.
+    keys: Option<MaskKeys>,
+    outgoing: Outgoing,
+    /// Messages that are to be cut into fragments, and what was queued behind them.
+    backlog: VecDeque<Unframed>,
+    backlog_bytes: usize,
+    /// The answer that is due: the latest Pong, or the Close frame, which nothing may follow.
+    slot: Option<Control>,
+    max_frame_payload: usize,
+}
+
+/// How the frame that starts with a payload begins and ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Framing {
+    pub(super) opcode: Opcode,
+    /// Whether this starts a compressed message.
+    pub(super) rsv1: bool,
+    /// Whether the end of the payload ends the message.
+    pub(super) fin: bool,
+}
+
+/// What is left of a message that waits to be framed.
+#[derive(Debug)]
+struct Unframed {
+    framing: Framing,
+    payload: Bytes,
+}
+
+/// A control frame, inline.
+#[derive(Clone, Copy)]
+struct Control {
+    opcode: Opcode,
+    bytes: [u8; MAX_CONTROL_PAYLOAD],
+    length: u8,
+}
+
+impl Queue {
+    pub(super) fn new(keys: Option<MaskKeys>, config: &Config, head: Vec<u8>) -> Self {
+        Self {
+            keys,
+            outgoing: Outgoing::starting_with(head),
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+            slot: None,
+            max_frame_payload: config.max_frame_payload.unwrap_or(usize::MAX).max(1),
+        }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        if self.keys.is_some() {
+            Role::Client
+        } else {
+            Role::Server
+        }
+    }
+
+    /// What is to be written.
+    #[inline]
+    pub(super) fn outgoing(&mut self) -> &mut Outgoing {
+        if self.outgoing.is_empty() {
+            self.refill();
+        }
+        &mut self.outgoing
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.outgoing.is_empty() && self.slot.is_none() && self.backlog.is_empty()
+    }
+
+    /// Bytes that wait, automatic answers aside.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.outgoing.len() + self.backlog_bytes
+    }
+
+    /// What counts against the bound: what waits unframed takes memory even if it is empty.
+    #[inline]
+    pub(super) fn charge(&self) -> usize {
+        self.len() + self.backlog.len() * size_of::<Unframed>()
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.outgoing.written()
+    }
+
+    /// Gives the memory of an empty queue back.
+    pub(super) fn release(&mut self) {
+        self.outgoing.release();
+        if self.backlog.is_empty() {
+            self.backlog = VecDeque::new();
+        }
+    }
+
+    /// Drops what has not been framed.
+    pub(super) fn drop_backlog(&mut self) {
+        self.backlog.clear();
+        self.backlog_bytes = 0;
+    }
+
+    /// Queues a borrowed payload: framed at once, or copied if it has to wait or to be cut.
+    #[inline]
+    pub(super) fn push_slice(&mut self, framing: Framing, payload: &[u8]) {
+        if self.backlog.is_empty() && payload.len() <= self.max_frame_payload {
+            self.flush_pong();
+            self.encode(framing, payload);
+        } else {
+            self.push(framing, Bytes::copy_from_slice(payload));
+        }
+    }
+
+    /// Queues an owned payload.
+    pub(super) fn push(&mut self, framing: Framing, payload: Bytes) {
+        if self.backlog.is_empty() && payload.len() <= self.max_frame_payload {
+            self.flush_pong();
+            self.encode_owned(framing, payload);
+        } else {
+            self.backlog_bytes += payload.len();
+            self.backlog.push_back(Unframed { framing, payload });
+        }
+    }
+
+    /// Queues a control frame that the application asked for. It may overtake the backlog.
+    pub(super) fn push_control(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.encode(Framing::single(opcode), payload);
+    }
+
+    pub(super) fn answer_ping(&mut self, payload: &[u8]) {
+        if self.len() < PONG_BACKLOG {
+            self.flush_pong();
+        }
+        self.slot = Control::new(Opcode::Pong, payload);
+    }
+
+    pub(super) fn put_close(&mut self, frame: &CloseFrame) {
+        self.flush_pong(); // a Ping that came before is still answered (section 5.5.2)
+        self.slot = Some(Control::close(frame));
+    }
+
+    /// Turns slot and backlog into frames: a Pong first, then fragments, and the Close frame when
+    /// nothing is left that has to come before it.
+    fn refill(&mut self) {
+        self.flush_pong();
+        while self.outgoing.len() < ENCODE_AHEAD {
+            let Some(front) = self.backlog.front_mut() else {
+                break;
+            };
+            let size = front.payload.len().min(self.max_frame_payload);
+            let payload = front.payload.split_to(size);
+            let done = front.payload.is_empty();
+            let framing = Framing {
+                fin: front.framing.fin && done,
+                ..front.framing
+            };
+            front.framing = Framing {
+                opcode: Opcode::Continuation,
+                rsv1: false,
+                ..front.framing
+            };
+            if done {
+                self.backlog.pop_front();
+            }
+            self.backlog_bytes -= size;
+            self.encode_owned(framing, payload);
+        }
+        if self.backlog.is_empty()
+            && let Some(control) = self.slot.take()
+        {
+            self.encode(Framing::single(control.opcode), control.payload());
+        }
+    }
+
+    #[inline]
+    fn flush_pong(&mut self) {
+        if let Some(
+            control @ Control {
+                opcode: Opcode::Pong,
+                ..
+            },
+        ) = self.slot
+        {
+            self.slot = None;
+            self.encode(Framing::single(Opcode::Pong), control.payload());
+        }
+    }
+
+    #[inline]
+    fn encode(&mut self, framing: Framing, payload: &[u8]) {
+        let key = self.encode_header(framing, payload.len());
+        let buffer = self.outgoing.buffer();
+        let start = buffer.len();
+        buffer.extend_from_slice(payload);
+        if let (Some(key), Some(payload)) = (key, buffer.get_mut(start..)) {
+            apply_mask(payload, key, 0);
+        }
+    }
+
+    fn encode_owned(&mut self, framing: Framing, payload: Bytes) {
+        if payload.len() < WRITE_IN_PLACE {
+            return self.encode(framing, &payload);
+        }
+        if self.keys.is_none() {
+            self.encode_header(framing, payload.len());
+            return self.outgoing.push_payload(payload);
+        }
+        match payload.try_into_mut() {
+            Ok(mut payload) => {
+                if let Some(key) = self.encode_header(framing, payload.len()) {
+                    apply_mask(&mut payload, key, 0);
+                }
+                self.outgoing.push_payload(payload.freeze());
+            }
+            Err(shared) => self.encode(framing, &shared),
+        }
+    }
+
+    /// Encodes a header with a fresh masking key in the client role.
+    #[inline]
+    fn encode_header(&mut self, framing: Framing, length: usize) -> Option<[u8; 4]> {
+        let Framing { opcode, rsv1, fin } = framing;
+        let key = self.keys.as_mut().map(MaskKeys::next_key);
+        let length = length as u64; // usize is at most 64 bits wide
+        Header {
+            fin,
+            rsv1,
+            opcode,
+            key,
+            length,
+        }
+        .encode(self.outgoing.buffer());
+        key
+    }
+}
+
+impl Framing {
+    /// A message or control frame of its own, not compressed.
+    pub(super) const fn single(opcode: Opcode) -> Self {
+        Self {
+            opcode,
+            rsv1: false,
+            fin: true,
+        }
+    }
+}
+
+impl Control {
+    /// `None` if the payload is longer than a control frame can carry, which a received one is not.
+    fn new(opcode: Opcode, payload: &[u8]) -> Option<Self> {
+        let mut bytes = [0; MAX_CONTROL_PAYLOAD];
+        bytes.get_mut(..payload.len())?.copy_from_slice(payload);
+        Some(Self {
+            opcode,
+            bytes,
+            length: u8::try_from(payload.len()).ok()?,
+        })
+    }
+
+    fn close(frame: &CloseFrame) -> Self {
+        let bytes = [0; MAX_CONTROL_PAYLOAD];
+        let mut control = Self {
+            opcode: Opcode::Close,
+            bytes,
+            length: 0,
+        };
+        if frame.code != CloseCode::NO_STATUS {
+            let code = u16::from(frame.code).to_be_bytes();
+            for (place, byte) in control
+                .bytes
+                .iter_mut()
+                .zip(code.iter().chain(frame.reason.as_bytes()))
+            {
+                *place = *byte;
+                control.length += 1;
+            }
+        }
+        control
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.bytes
+            .get(..usize::from(self.length))
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} bytes)", self.opcode, self.length)
+    }
+}

@@ -16,6 +16,10 @@ use fullduplex::deflate::Deflate;
 use fullduplex::handshake::client::Request;
 
 fn main() -> ExitCode {
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_mut, reason = "nothing to choose")
+    )]
     let mut config = Config::default();
     let mut url = std::env::var("AUTOBAHN_URL").ok();
     for argument in std::env::args().skip(1) {

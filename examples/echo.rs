@@ -59,6 +59,10 @@ struct Server {
 fn main() -> ExitCode {
     let mut address = String::from("127.0.0.1:9001");
     let mut log = Log::Connections;
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_mut, reason = "nothing to choose")
+    )]
     let mut config = Config::default();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {

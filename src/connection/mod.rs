@@ -46,7 +46,7 @@ use timers::{Due, Facts, Timers};
 ///    with [`received_eof`](Self::received_eof).
 /// 2. Take events with [`poll_event`](Self::poll_event) until it returns `None` or an error, and
 ///    send whatever the application wants in between.
-/// 3. Write [`outgoing`](Self::outgoing) until it is empty. When
+/// 3. Write [`outgoing`](Self::outgoing) while [`wants_write`](Self::wants_write). When
 ///    [`wants_shutdown`](Self::wants_shutdown) says so, end the writing side of the transport.
 /// 4. Call [`handle_timeout`](Self::handle_timeout) with the time, then wait for the transport
 ///    (if [`wants_read`](Self::wants_read) or [`wants_write`](Self::wants_write)), at most until
@@ -287,7 +287,8 @@ impl Connection {
         self.sender.close(code, reason)
     }
 
-    /// What is to be written.
+    /// What is to be written. Long messages become frames bit by bit, and answers when there is
+    /// room for them, so ask again until [`wants_write`](Self::wants_write) says no.
     #[inline]
     pub fn outgoing(&mut self) -> &mut Outgoing {
         self.sender.outgoing()

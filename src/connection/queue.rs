@@ -7,7 +7,7 @@
 //!
 //! Automatic answers wait in a slot and not in the queue, so that a peer that makes us answer and
 //! never reads cannot make the queue grow. A Pong becomes a frame just before the next message is
-//! framed, or when the queue has been written; the Close frame when nothing is left before it.
+//! framed, or when little is left to be written; the Close frame when no message is left before it.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -91,10 +91,10 @@ impl Queue {
         }
     }
 
-    /// What is to be written.
+    /// What is to be written, as far as it has become frames by now.
     #[inline]
     pub(super) fn outgoing(&mut self) -> &mut Outgoing {
-        if self.outgoing.is_empty() {
+        if self.slot.is_some() || !self.backlog.is_empty() {
             self.refill();
         }
         &mut self.outgoing
@@ -163,9 +163,7 @@ impl Queue {
     }
 
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
-        if self.len() < PONG_BACKLOG {
-            self.flush_pong();
-        }
+        self.flush_pong_unless_backed_up();
         self.slot = Control::new(Opcode::Pong, payload);
     }
 
@@ -177,7 +175,7 @@ impl Queue {
     /// Turns slot and backlog into frames: a Pong first, then fragments, and the Close frame when
     /// nothing is left that has to come before it.
     fn refill(&mut self) {
-        self.flush_pong();
+        self.flush_pong_unless_backed_up();
         while self.outgoing.len() < ENCODE_AHEAD {
             let Some(front) = self.backlog.front_mut() else {
                 break;
@@ -200,10 +198,22 @@ impl Queue {
             self.backlog_bytes -= size;
             self.encode_owned(framing, payload);
         }
-        if self.backlog.is_empty()
-            && let Some(control) = self.slot.take()
+        if let Some(
+            close @ Control {
+                opcode: Opcode::Close,
+                ..
+            },
+        ) = self.slot
+            && self.backlog.is_empty()
         {
-            self.encode(Framing::single(control.opcode), control.payload());
+            self.slot = None;
+            self.encode(Framing::single(Opcode::Close), close.payload());
+        }
+    }
+
+    fn flush_pong_unless_backed_up(&mut self) {
+        if self.outgoing.len() < PONG_BACKLOG {
+            self.flush_pong();
         }
     }
 

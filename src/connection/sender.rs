@@ -235,7 +235,8 @@ impl Sender {
         }
     }
 
-    /// What is to be written. Frames that were held back are encoded by this call.
+    /// What is to be written. Long messages become frames bit by bit, and answers when there is
+    /// room for them, so ask again until [`wants_write`](Self::wants_write) says no.
     #[inline]
     pub fn outgoing(&mut self) -> &mut Outgoing {
         self.queue.outgoing()

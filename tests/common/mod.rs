@@ -1,0 +1,3 @@
+//! What the test crates share.
+
+pub mod feed;

@@ -1,3 +1,4 @@
-//! What the tests share.
+//! What the test crates share.
 
+pub mod feed;
 pub mod pair;

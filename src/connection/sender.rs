@@ -364,6 +364,7 @@ impl Sender {
     }
 
     fn put_close(&mut self, frame: CloseFrame) {
+        self.flush_pong(); // the Ping came first, so its Pong is owed
         self.slot = Some(Control::close(&frame));
         self.close_sent = Some(frame);
     }

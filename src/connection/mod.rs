@@ -181,6 +181,7 @@ impl Connection {
     /// Reports that the transport ended, or that it was dropped.
     pub fn received_eof(&mut self) {
         self.receiver.received_eof();
+        self.sender.end();
     }
 
     /// Queues a text message. The text is copied once, into the outgoing buffer.
@@ -323,7 +324,7 @@ impl Connection {
                 Due::KeepaliveTimeout => self.fail(ReceiveError::KeepaliveTimeout),
                 Due::CloseTimeout => {
                     self.fail(ReceiveError::CloseTimeout);
-                    self.receiver.received_eof(); // whatever the transport still does
+                    self.received_eof(); // whatever the transport still does
                 }
             }
         }

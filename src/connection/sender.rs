@@ -63,6 +63,8 @@ pub struct Sender {
     slot: Option<Control>,
     /// What our Close frame said, from the moment it is decided on.
     close_sent: Option<CloseFrame>,
+    /// Whether the transport ended, so that nothing can be sent although no Close frame was.
+    ended: bool,
     stream: Option<Stream>,
     max_outgoing: usize,
     max_frame_payload: usize,
@@ -101,6 +103,7 @@ impl Sender {
             backlog_bytes: 0,
             slot: None,
             close_sent: None,
+            ended: false,
             stream: None,
             max_outgoing: config.limits.max_outgoing,
             max_frame_payload: config.max_frame_payload.unwrap_or(usize::MAX).max(1),
@@ -221,7 +224,7 @@ impl Sender {
     /// [`SendError::Closed`] if a Close frame was sent already, [`SendError::InvalidCloseCode`], or
     /// [`SendError::ReasonTooLong`] for more than 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        if self.close_sent.is_some() {
+        if self.is_over() {
             return Err(SendError::Closed);
         }
         if !code.is_sendable(self.role()) {
@@ -258,12 +261,18 @@ impl Sender {
         if self.close_sent.is_some() {
             return;
         }
-        if let Some(code) = error.close_code() {
-            self.put_close(CloseFrame {
+        match error.close_code() {
+            Some(code) => self.put_close(CloseFrame {
                 code,
                 reason: error.close_reason(),
-            });
+            }),
+            None => self.end(),
         }
+    }
+
+    /// Takes note that the transport ended. An answer to the peer's Close frame is still recorded.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
     }
 
     /// What is to be written. Frames that were held back are encoded by this call.
@@ -351,7 +360,7 @@ impl Sender {
 
     #[inline]
     fn admit(&self) -> Result<(), SendError> {
-        if self.close_sent.is_some() {
+        if self.is_over() {
             return Err(SendError::Closed);
         }
         // What waits unframed takes memory even if it is empty, so that counts too.
@@ -361,6 +370,12 @@ impl Sender {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the application can send no more.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.close_sent.is_some() || self.ended
     }
 
     fn put_close(&mut self, frame: CloseFrame) {

@@ -80,8 +80,6 @@ pub struct Connection {
     /// What happened since the timers were told last.
     heard: bool,
     message: bool,
-    /// Unread bytes that the last [`poll_event`](Self::poll_event) could make nothing of.
-    leftover: usize,
     /// Whether the peer's Close frame came before ours was sent.
     closed_by_peer: bool,
 }
@@ -110,7 +108,6 @@ impl Connection {
             timers: Timers::new(config.timeouts),
             heard: false,
             message: false,
-            leftover: 0,
             closed_by_peer: false,
         }
     }
@@ -143,9 +140,7 @@ impl Connection {
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,
             Ok(None) => {
-                let leftover = inbox.unread().len();
-                self.heard |= leftover != self.leftover;
-                self.leftover = leftover;
+                self.heard |= inbox.take_fresh();
                 return Ok(None);
             }
             Err(error) => {

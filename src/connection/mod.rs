@@ -308,9 +308,7 @@ impl Connection {
         {
             match due {
                 Due::Ping => {
-                    // A full queue proves as little of the peer's life as a Ping that waits in it.
-                    let _ = self.sender.ping(&[]);
-                    let end = self.sender.written() + self.sender.queued() as u64;
+                    let end = self.sender.keepalive_ping();
                     self.timers.ping_queued(now, end);
                 }
                 Due::Idle => {

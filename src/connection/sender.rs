@@ -63,6 +63,8 @@ pub struct Sender {
     slot: Option<Control>,
     /// What our Close frame said, from the moment it is decided on.
     close_sent: Option<CloseFrame>,
+    /// Where in the stream of outgoing bytes the latest keepalive Ping ends.
+    keepalive_end: u64,
     /// Whether the transport ended, so that nothing can be sent although no Close frame was.
     ended: bool,
     stream: Option<Stream>,
@@ -103,6 +105,7 @@ impl Sender {
             backlog_bytes: 0,
             slot: None,
             close_sent: None,
+            keepalive_end: 0,
             ended: false,
             stream: None,
             max_outgoing: config.limits.max_outgoing,
@@ -302,6 +305,17 @@ impl Sender {
 
     pub(super) fn written(&self) -> u64 {
         self.outgoing.written()
+    }
+
+    /// Queues a Ping, unless one of these still waits, and tells after how many written bytes it has
+    /// left. A full queue takes it too: a peer is not asked for a sign of life in vain because it
+    /// reads slowly.
+    pub(super) fn keepalive_ping(&mut self) -> u64 {
+        if self.written() >= self.keepalive_end {
+            self.encode(Opcode::Ping, true, &[]);
+            self.keepalive_end = self.written() + self.outgoing.len() as u64;
+        }
+        self.keepalive_end
     }
 
     /// Gives the memory of an empty queue back.

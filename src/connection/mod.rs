@@ -186,8 +186,9 @@ impl Connection {
     /// [`SendError::Closed`], [`SendError::Full`] or [`SendError::MessageOpen`]; nothing was queued.
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.sender.send_text(text)?;
         self.message = true;
-        self.sender.send_text(text)
+        Ok(())
     }
 
     /// Queues a binary message. The bytes are copied once, into the outgoing buffer.
@@ -197,8 +198,9 @@ impl Connection {
     /// As [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.sender.send_binary(bytes)?;
         self.message = true;
-        self.sender.send_binary(bytes)
+        Ok(())
     }
 
     /// Queues a message that owns its payload. A server writes a large payload from where it is; a
@@ -208,8 +210,9 @@ impl Connection {
     ///
     /// As [`send_text`](Self::send_text), with the message given back.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
+        self.sender.send(message)?;
         self.message = true;
-        self.sender.send(message)
+        Ok(())
     }
 
     /// Queues a fragment of a message whose length is not known yet; see
@@ -224,8 +227,9 @@ impl Connection {
         payload: &[u8],
         fin: bool,
     ) -> Result<(), SendError> {
+        self.sender.send_fragment(kind, payload, fin)?;
         self.message = true;
-        self.sender.send_fragment(kind, payload, fin)
+        Ok(())
     }
 
     /// Queues a Ping. Its Pong arrives as [`Event::Pong`] with the same payload.

@@ -16,7 +16,7 @@ use crate::message::{Message, MessageKind, Utf8Bytes};
 ///
 /// An event borrows the [`Inbox`] and not the connection, so it can be answered while it is looked
 /// at. [`into_message`](Self::into_message) and the payloads' own `into_bytes` turn what is lent
-/// into what is owned.
+/// into what is owned. `Debug` shows the lengths of payloads and never their content.
 ///
 /// ```
 /// use fullduplex::{Config, Connection, Event, Inbox};
@@ -30,7 +30,6 @@ use crate::message::{Message, MessageKind, Utf8Bytes};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'i> {
     /// A text message.
@@ -55,6 +54,19 @@ impl Event<'_> {
             Self::Text(text) => Some(Message::Text(text.into_bytes())),
             Self::Binary(binary) => Some(Message::Binary(binary.into_bytes())),
             Self::Piece(_) | Self::Ping(_) | Self::Pong(_) | Self::Close(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Binary(binary) => binary.fmt(f),
+            Self::Piece(piece) => piece.fmt(f),
+            Self::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
+            Self::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
+            Self::Close(frame) => f.debug_tuple("Close").field(frame).finish(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! returns plain data; [`Receiver::view`] makes the borrow from it. A loop that returned borrows
 //! could not be written in safe Rust today.
 
+use core::fmt;
 use core::mem;
 use core::ops::Range;
 use core::str;
@@ -63,7 +64,7 @@ enum End {
 }
 
 /// A data frame whose header has been consumed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Frame {
     fin: bool,
     /// Turned along with the payload, so that it always applies from its first byte.
@@ -429,6 +430,16 @@ impl Receiver {
         }
         let first = !mem::replace(&mut self.message.delivered, true);
         Ok(Some(Ready::Piece(kind, place, Position { first, last })))
+    }
+}
+
+/// Without the masking key.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("fin", &self.fin)
+            .field("remaining", &self.remaining)
+            .finish_non_exhaustive()
     }
 }
 

@@ -73,7 +73,6 @@ pub struct Sender {
 }
 
 /// What is left of a message that waits to be framed.
-#[derive(Debug)]
 struct Unframed {
     opcode: Opcode,
     /// Whether the end of `payload` ends the message.
@@ -554,6 +553,13 @@ impl Control {
 impl fmt::Debug for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}({} bytes)", self.opcode, self.length)
+    }
+}
+
+/// Without the payload, which does not belong in a log.
+impl fmt::Debug for Unframed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} bytes)", self.opcode, self.payload.len())
     }
 }
 

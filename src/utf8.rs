@@ -4,7 +4,7 @@
 //! inside a character. The first byte that cannot belong to any valid text is refused when it
 //! arrives, not when the message ends.
 
-use core::str;
+use core::{fmt, str};
 
 /// Validates text piece by piece and agrees with [`str::from_utf8`] on the position of an error.
 ///
@@ -19,7 +19,7 @@ use core::str;
 /// assert_eq!(text, "café");
 /// # Ok::<(), fullduplex::utf8::Utf8Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Decoder {
     /// The bytes of a character that has begun and not ended.
     carry: [u8; 4],
@@ -146,6 +146,16 @@ impl Decoder {
         Utf8Error {
             valid_up_to: self.valid + offset as u64,
         }
+    }
+}
+
+/// Without the bytes, which are part of a text.
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("valid", &self.valid)
+            .field("carried", &self.carried)
+            .finish_non_exhaustive()
     }
 }
 

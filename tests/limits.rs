@@ -228,16 +228,16 @@ fn a_message_may_have_as_many_fragments_as_the_limit() {
     }
 }
 
-/// R6455-10.4-01, F1: 131,000 fragments of one byte end at the limit.
+/// R6455-10.4-01, F1: fragments of one byte end at the limit; 131,000 of them are within it.
 #[test]
 fn a_flood_of_tiny_fragments_fails_at_the_default_limit() {
     let bytes = [
         hex("01 81 00 00 00 00 61"),
-        hex("00 81 00 00 00 00 61").repeat(131_000),
+        hex("00 81 00 00 00 00 61").repeat(131_072),
     ];
     let mut feed = Feed::new(Role::Server, &Config::default());
     feed.read(&bytes.concat());
-    assert_eq!(feed.error, Some(too_many_fragments(4096)));
+    assert_eq!(feed.error, Some(too_many_fragments(131_072)));
     assert_eq!(feed.events, []);
     assert!(feed.inbox.spare(0).len() <= 64 * 1024);
 
@@ -245,7 +245,7 @@ fn a_flood_of_tiny_fragments_fails_at_the_default_limit() {
     let mut feed = Feed::new(Role::Server, &unlimited());
     feed.read(&bytes.concat());
     feed.push(&hex("80 80 00 00 00 00"));
-    assert_eq!(feed.events, [text(&"a".repeat(131_001))]);
+    assert_eq!(feed.events, [text(&"a".repeat(131_073))]);
 }
 
 /// R6455-10.4-01, F2: they slip past limits that count bytes.
@@ -260,11 +260,11 @@ fn a_flood_of_empty_fragments_fails_at_the_default_limit() {
         config.delivery = delivery;
         let mut feed = Feed::new(Role::Server, &config);
         feed.read(&bytes.concat());
-        assert_eq!(feed.error, Some(too_many_fragments(4096)));
+        assert_eq!(feed.error, Some(too_many_fragments(131_072)));
         assert_eq!(feed.events, []);
         let bytes = bytes.concat();
-        let at = fails_after(Role::Server, &config, &bytes[..6 * 4098]);
-        assert_eq!(at, Some(6 * 4097), "with the header of the one too many");
+        let at = fails_after(Role::Server, &config, &bytes[..6 * 131_074]);
+        assert_eq!(at, Some(6 * 131_073), "with the header of the one too many");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Payloads that arrive in pieces: from the frames of a message to the message, or to the pieces
 //! that [`Delivery::Pieces`] hands on.
 
+use core::fmt;
 use core::mem;
 
 use super::config::Delivery;
@@ -13,7 +14,7 @@ use crate::message::MessageKind;
 use crate::utf8::{Decoder, Utf8Error};
 
 /// A data frame whose header has been consumed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Frame {
     pub(super) fin: bool,
     /// Turned along with the payload, so that it always applies from its first byte.
@@ -186,6 +187,16 @@ impl Frame {
             *key = rotate_key(*key, fresh.len());
         }
         count
+    }
+}
+
+/// Without the masking key.
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("fin", &self.fin)
+            .field("remaining", &self.remaining)
+            .finish_non_exhaustive()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::message::{Message, MessageKind, Utf8Bytes};
 ///
 /// An event borrows the [`Inbox`] and not the connection, so it can be answered while it is looked
 /// at. [`into_message`](Self::into_message) and the payloads' own `into_bytes` turn what is lent
-/// into what is owned.
+/// into what is owned. `Debug` shows the lengths of payloads and never their content.
 ///
 /// ```
 /// use fullduplex::{Config, Connection, Event, Inbox};

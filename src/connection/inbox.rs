@@ -81,6 +81,8 @@ pub struct Inbox {
     /// The most that was held since the inbox was last empty.
     peak: usize,
     retention: Retention,
+    /// Whether bytes have come that no connection was told of; see [`Self::take_fresh`].
+    fresh: bool,
     /// Whether a message is being gathered in `text` or `bytes`.
     gathering: bool,
     /// Text that arrived in pieces.
@@ -158,6 +160,7 @@ impl Inbox {
     pub fn received(&mut self, count: usize) {
         let room = self.block.len() - self.end;
         self.end += count.min(room);
+        self.fresh |= count > 0;
         self.peak = self.peak.max(self.end);
         if count >= room {
             self.next_read = (self.next_read.max(FIRST_READ) * 2).min(LARGEST_READ);
@@ -216,7 +219,7 @@ impl Inbox {
 
     /// Forgets every byte; the memory stays.
     pub(super) fn clear(&mut self) {
-        self.gathering = false;
+        (self.gathering, self.fresh) = (false, false);
         (
             self.message,
             self.message_end,
@@ -302,6 +305,11 @@ impl Inbox {
     /// What the frame in progress still needs beyond the unread bytes.
     pub(super) fn want(&mut self, rest_of_frame: usize) {
         self.wanted = rest_of_frame;
+    }
+
+    /// Whether bytes have come since this was asked last.
+    pub(super) fn take_fresh(&mut self) -> bool {
+        mem::take(&mut self.fresh)
     }
 
     /// The unread bytes, to be unmasked in place.
@@ -420,6 +428,7 @@ impl From<&[u8]> for Inbox {
     fn from(bytes: &[u8]) -> Self {
         let mut inbox = Self::new();
         inbox.extend(bytes);
+        inbox.fresh = !bytes.is_empty();
         inbox
     }
 }

@@ -87,8 +87,6 @@ pub struct Connection {
     /// What happened since the timers were told last.
     heard: bool,
     message: bool,
-    /// Unread bytes that the last [`poll_event`](Self::poll_event) could make nothing of.
-    leftover: usize,
     /// Whether the peer's Close frame came before ours was sent.
     closed_by_peer: bool,
 }
@@ -122,7 +120,6 @@ impl Connection {
             timers: Timers::new(config.timeouts),
             heard: false,
             message: false,
-            leftover: 0,
             closed_by_peer: false,
         }
     }
@@ -155,9 +152,7 @@ impl Connection {
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,
             Ok(None) => {
-                let leftover = inbox.unread().len();
-                self.heard |= leftover != self.leftover;
-                self.leftover = leftover;
+                self.heard |= inbox.take_fresh();
                 return Ok(None);
             }
             Err(error) => {
@@ -193,6 +188,7 @@ impl Connection {
     /// Reports that the transport ended, or that it was dropped.
     pub fn received_eof(&mut self) {
         self.receiver.received_eof();
+        self.sender.end();
     }
 
     /// Queues a text message. The text is copied once, into the outgoing buffer.
@@ -202,8 +198,9 @@ impl Connection {
     /// [`SendError::Closed`], [`SendError::Full`] or [`SendError::MessageOpen`]; nothing was queued.
     #[inline]
     pub fn send_text(&mut self, text: &str) -> Result<(), SendError> {
+        self.sender.send_text(text)?;
         self.message = true;
-        self.sender.send_text(text)
+        Ok(())
     }
 
     /// Queues a binary message. The bytes are copied once, into the outgoing buffer.
@@ -213,8 +210,9 @@ impl Connection {
     /// As [`send_text`](Self::send_text).
     #[inline]
     pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.sender.send_binary(bytes)?;
         self.message = true;
-        self.sender.send_binary(bytes)
+        Ok(())
     }
 
     /// Queues a message that owns its payload. A server writes a large payload from where it is; a
@@ -224,8 +222,9 @@ impl Connection {
     ///
     /// As [`send_text`](Self::send_text), with the message given back.
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
+        self.sender.send(message)?;
         self.message = true;
-        self.sender.send(message)
+        Ok(())
     }
 
     /// Queues a message and chooses whether it is compressed; see [`Sender::send_with`].
@@ -255,8 +254,9 @@ impl Connection {
         payload: &[u8],
         fin: bool,
     ) -> Result<(), SendError> {
+        self.sender.send_fragment(kind, payload, fin)?;
         self.message = true;
-        self.sender.send_fragment(kind, payload, fin)
+        Ok(())
     }
 
     /// Queues a Ping. Its Pong arrives as [`Event::Pong`] with the same payload.
@@ -340,9 +340,7 @@ impl Connection {
         {
             match due {
                 Due::Ping => {
-                    // A full queue proves as little of the peer's life as a Ping that waits in it.
-                    let _ = self.sender.ping(&[]);
-                    let end = self.sender.written() + self.sender.queued() as u64;
+                    let end = self.sender.keepalive_ping();
                     self.timers.ping_queued(now, end);
                 }
                 Due::Idle => {
@@ -351,7 +349,7 @@ impl Connection {
                 Due::KeepaliveTimeout => self.fail(ReceiveError::KeepaliveTimeout),
                 Due::CloseTimeout => {
                     self.fail(ReceiveError::CloseTimeout);
-                    self.receiver.received_eof(); // whatever the transport still does
+                    self.received_eof(); // whatever the transport still does
                 }
             }
         }

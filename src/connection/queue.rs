@@ -57,7 +57,6 @@ pub(super) struct Framing {
 }
 
 /// What is left of a message that waits to be framed.
-#[derive(Debug)]
 struct Unframed {
     framing: Framing,
     payload: Bytes,
@@ -157,9 +156,11 @@ impl Queue {
         }
     }
 
-    /// Queues a control frame that the application asked for. It may overtake the backlog.
-    pub(super) fn push_control(&mut self, opcode: Opcode, payload: &[u8]) {
+    /// Queues a control frame that was asked for, which may overtake the backlog, and tells after
+    /// how many written bytes it has left.
+    pub(super) fn push_control(&mut self, opcode: Opcode, payload: &[u8]) -> u64 {
         self.encode(Framing::single(opcode), payload);
+        self.written() + self.outgoing.len() as u64 // usize is at most 64 bits wide
     }
 
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
@@ -327,6 +328,12 @@ impl Control {
         self.bytes
             .get(..usize::from(self.length))
             .unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Unframed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({} bytes)", self.framing.opcode, self.payload.len())
     }
 }
 

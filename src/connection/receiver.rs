@@ -146,12 +146,14 @@ impl Receiver {
         self.eof
     }
 
-    /// Ends receiving with `error`, unless it has ended before. Returns the error that counts.
+    /// Ends receiving with `error`, unless it has ended before: a fault after the peer's Close frame
+    /// does not undo that (RFC 6455, section 7.1.5). Returns the error that counts.
     #[cold]
     pub(super) fn fail(&mut self, error: ReceiveError) -> ReceiveError {
         let first = match self.end {
             Some(End::Failing(first) | End::Failed(first)) => first,
-            Some(End::Closed(_)) | None => error,
+            Some(End::Closed(_)) => return error,
+            None => error,
         };
         self.end = Some(End::Failed(first));
         first

@@ -37,6 +37,10 @@ pub struct Sender {
     queue: Queue,
     /// What our Close frame said, from the moment it is decided on.
     close_sent: Option<CloseFrame>,
+    /// Where in the stream of outgoing bytes the latest keepalive Ping ends.
+    keepalive_end: u64,
+    /// Whether the transport ended, so that nothing can be sent although no Close frame was.
+    ended: bool,
     stream: Option<Stream>,
     max_outgoing: usize,
     #[cfg(feature = "deflate")]
@@ -64,6 +68,8 @@ impl Sender {
         Self {
             queue: Queue::new(keys, config, head),
             close_sent: None,
+            keepalive_end: 0,
+            ended: false,
             stream: None,
             max_outgoing: config.limits.max_outgoing,
             #[cfg(feature = "deflate")]
@@ -191,7 +197,7 @@ impl Sender {
     /// [`SendError::Closed`] if a Close frame was sent already, [`SendError::InvalidCloseCode`], or
     /// [`SendError::ReasonTooLong`] for more than 123 bytes.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        if self.close_sent.is_some() {
+        if self.is_over() {
             return Err(SendError::Closed);
         }
         if !code.is_sendable(self.role()) {
@@ -227,12 +233,18 @@ impl Sender {
         if self.close_sent.is_some() {
             return;
         }
-        if let Some(code) = error.close_code() {
-            self.put_close(CloseFrame {
+        match error.close_code() {
+            Some(code) => self.put_close(CloseFrame {
                 code,
                 reason: error.close_reason(),
-            });
+            }),
+            None => self.end(),
         }
+    }
+
+    /// Takes note that the transport ended. An answer to the peer's Close frame is still recorded.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
     }
 
     /// What is to be written. Long messages become frames bit by bit, and answers when there is
@@ -266,6 +278,16 @@ impl Sender {
 
     pub(super) fn written(&self) -> u64 {
         self.queue.written()
+    }
+
+    /// Queues a Ping, unless one of these still waits, and tells after how many written bytes it has
+    /// left. A full queue takes it too: a peer is not asked for a sign of life in vain because it
+    /// reads slowly.
+    pub(super) fn keepalive_ping(&mut self) -> u64 {
+        if self.written() >= self.keepalive_end {
+            self.keepalive_end = self.queue.push_control(Opcode::Ping, &[]);
+        }
+        self.keepalive_end
     }
 
     /// Gives the memory of an empty queue back.
@@ -323,7 +345,7 @@ impl Sender {
 
     #[inline]
     fn admit(&self) -> Result<(), SendError> {
-        if self.close_sent.is_some() {
+        if self.is_over() {
             return Err(SendError::Closed);
         }
         if self.is_full() {
@@ -331,6 +353,12 @@ impl Sender {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the application can send no more.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.close_sent.is_some() || self.ended
     }
 
     fn put_close(&mut self, frame: CloseFrame) {

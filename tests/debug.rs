@@ -1,0 +1,133 @@
+//! What `Debug` shows: lengths and states, no payload and no key (row T4 of the attack list).
+
+mod common;
+
+use common::pair::{BINARY, CONTINUATION, End, FIN, PING, PONG, ROLES, TEXT, frame_to, timeless};
+use fullduplex::{Delivery, Inbox, MaskKeys, Message, Role};
+
+const SECRET: &str = "hunter2-hunter2";
+
+/// Neither the text nor its bytes, in any of the forms in which `Debug` prints bytes.
+fn assert_hidden(shown: &str) {
+    let bytes = SECRET.as_bytes();
+    let list = format!("{:?}", &bytes[..3]);
+    let list = list.trim_matches(['[', ']']);
+    assert!(!shown.contains("hunter"), "{shown}");
+    assert!(!shown.contains(list), "{shown}");
+    let pretty: String = bytes[..3].iter().map(|byte| format!("{byte},")).collect();
+    let dense: String = shown.split_whitespace().collect();
+    assert!(!dense.contains(&pretty), "{shown}");
+}
+
+/// T4: each event shows the length of its payload.
+#[test]
+fn events_show_lengths() {
+    for role in ROLES {
+        for delivery in [Delivery::Whole, Delivery::Pieces] {
+            for first in [TEXT, BINARY, PING, PONG] {
+                let mut config = timeless();
+                config.delivery = delivery;
+                let mut end = End::new(role, &config);
+                let frame = frame_to(role, first, SECRET.as_bytes());
+                let mut inbox = Inbox::from(&frame[..]);
+                let event = end.connection.poll_event(&mut inbox).unwrap().unwrap();
+                for shown in [format!("{event:?}"), format!("{event:#?}")] {
+                    assert_hidden(&shown);
+                    assert!(shown.contains("15"), "{shown}");
+                }
+            }
+        }
+    }
+}
+
+/// T4: a text that was gathered and one that was split off the block are hidden too.
+#[test]
+fn long_and_fragmented_texts_show_lengths() {
+    let mut end = End::server();
+    let long = SECRET.repeat(2_000);
+    let mut bytes = frame_to(Role::Server, TEXT, long.as_bytes());
+    bytes.extend(frame_to(Role::Server, TEXT & !FIN, SECRET.as_bytes()));
+    bytes.extend(frame_to(Role::Server, CONTINUATION, SECRET.as_bytes()));
+    let mut inbox = Inbox::from(&bytes[..]);
+    for length in ["30000", "30"] {
+        let event = end.connection.poll_event(&mut inbox).unwrap().unwrap();
+        let shown = format!("{event:?}");
+        assert_hidden(&shown);
+        assert!(shown.contains(length));
+    }
+}
+
+/// T4: messages show their kind and length.
+#[test]
+fn messages_show_lengths() {
+    let shown = format!("{:?}", Message::text(SECRET));
+    assert_eq!(shown, "Text(15 bytes)");
+    let shown = format!("{:?}", Message::binary(SECRET.as_bytes()));
+    assert_eq!(shown, "Binary(15 bytes)");
+    let mut end = End::server();
+    end.connection
+        .close(fullduplex::CloseCode::NORMAL, "")
+        .unwrap();
+    let unsent = end.connection.send(Message::text(SECRET)).unwrap_err();
+    assert_hidden(&format!("{unsent:?}"));
+}
+
+/// T4: a connection with messages in every queue, a Pong that is owed, a frame in the middle and a
+/// character cut in two shows none of it.
+#[test]
+fn a_connection_shows_no_payload() {
+    for role in ROLES {
+        let mut config = timeless();
+        config.max_frame_payload = Some(4);
+        let mut end = End::new(role, &config);
+        end.connection.send_text(SECRET).unwrap();
+        end.connection.send(Message::text(SECRET)).unwrap(); // waits unframed
+        end.receive_frame(PING, SECRET.as_bytes());
+        let frame = frame_to(role, TEXT, SECRET.as_bytes());
+        end.receive(&frame[..frame.len() - 2]);
+        for shown in [
+            format!("{:?}", end.connection),
+            format!("{:#?}", end.connection),
+            format!("{:?}", end.inbox),
+            format!("{:?}", end.connection.outgoing()),
+            format!("{:?}", end.inbox.park()),
+        ] {
+            assert_hidden(&shown);
+        }
+        let (receiver, sender) = end.connection.split();
+        assert_hidden(&format!("{receiver:?} {sender:?}"));
+    }
+}
+
+/// T4: the bytes of a character that is not complete, received or sent, are payload too.
+#[test]
+fn half_a_character_is_not_shown() {
+    let mut end = End::server();
+    end.receive_frame(TEXT & !FIN, b"\xf0\x9d\x84");
+    let kind = fullduplex::MessageKind::Text;
+    let cut = b"\xf0\x9d\x84";
+    end.connection.send_fragment(kind, cut, false).unwrap();
+    let shown = format!("{:?}", end.connection);
+    assert!(!shown.contains("240, 157"), "{shown}");
+}
+
+/// T4: masking keys are not shown: neither the generator nor its seed nor the key of a frame that is
+/// arriving.
+#[test]
+fn masking_keys_are_not_shown() {
+    assert_eq!(format!("{:?}", MaskKeys::seeded([7; 32])), "MaskKeys");
+    assert_eq!(format!("{:?}", MaskKeys::thread()), "MaskKeys");
+    let mut client = End::client();
+    client.connection.send_text(SECRET).unwrap();
+    assert!(!format!("{:?}", client.connection).contains("7, 7"));
+
+    let mut server = End::server();
+    let frame = frame_to(Role::Server, BINARY, &[0; 100]);
+    server.receive(&frame[..20]);
+    let shown = format!("{:?}", server.connection);
+    assert!(!shown.contains("55, 250"), "{shown}"); // 37 fa, in any rotation
+    assert!(
+        !shown.contains("250, 33") && !shown.contains("61, 55"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,539 @@
+//! Deadlines on a virtual clock: keepalive, idleness, the closing handshake (RFC 6455, sections
+//! 5.5.1, 5.5.2, 7.1.7 and 7.2.1).
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::pair::{
+    BINARY, CLOSE, CONTINUATION, End, FIN, PING, PONG, Pair, ROLES, TEXT, close_body, frame_to,
+    no_timeouts, timeless,
+};
+use fullduplex::{CloseCode, Config, Keepalive, ReceiveError, Role, State};
+
+const INTERVAL: u64 = 20;
+const PATIENCE: u64 = 7;
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn keepalive() -> Config {
+    let mut config = timeless();
+    config.timeouts.keepalive = Some(Keepalive {
+        interval: secs(INTERVAL),
+        timeout: secs(PATIENCE),
+    });
+    config
+}
+
+fn idle(seconds: u64) -> Config {
+    let mut config = timeless();
+    config.timeouts.idle = Some(secs(seconds));
+    config
+}
+
+fn close_deadline(seconds: u64) -> Config {
+    let mut config = timeless();
+    config.timeouts.close = Some(secs(seconds));
+    config
+}
+
+/// An endpoint that was told the time 0.
+fn started(role: Role, config: &Config) -> End {
+    let mut end = End::new(role, config);
+    end.connection.handle_timeout(Duration::ZERO);
+    end
+}
+
+/// Tells the time and returns the opcodes of the frames that go out, all of which the transport
+/// takes.
+fn at(end: &mut End, now: Duration) -> Vec<u8> {
+    end.connection.handle_timeout(now);
+    let frames = end.write_frames();
+    end.connection.handle_timeout(now);
+    end.poll_error();
+    frames.iter().map(|frame| frame.first).collect()
+}
+
+trait PollError {
+    fn poll_error(&mut self);
+}
+
+impl PollError for End {
+    /// Learns of a fault that time brought.
+    fn poll_error(&mut self) {
+        if self.connection.state() != State::Open {
+            self.poll();
+        }
+    }
+}
+
+/// A Ping is sent after exactly so much silence, and the next one only after as much again.
+#[test]
+fn silence_brings_a_ping() {
+    for role in ROLES {
+        let mut end = started(role, &keepalive());
+        assert_eq!(end.connection.poll_timeout(), Some(secs(INTERVAL)));
+        let just_before = secs(INTERVAL) - Duration::from_nanos(1);
+        assert_eq!(at(&mut end, just_before), []);
+        assert_eq!(at(&mut end, secs(INTERVAL)), [PING]);
+        end.receive_frame(PONG, b"");
+        assert_eq!(at(&mut end, secs(INTERVAL + 1)), []);
+        assert_eq!(end.connection.poll_timeout(), Some(secs(2 * INTERVAL + 1)));
+        assert_eq!(at(&mut end, secs(2 * INTERVAL)), []);
+        assert_eq!(at(&mut end, secs(2 * INTERVAL + 1)), [PING]);
+    }
+}
+
+/// The first call fixes the beginning; before it nothing is due.
+#[test]
+fn the_clock_starts_with_the_first_call() {
+    let mut server = End::new(Role::Server, &keepalive());
+    assert_eq!(server.connection.poll_timeout(), None);
+    assert_eq!(at(&mut server, secs(1_000_000)), []);
+    let due = Some(secs(1_000_000 + INTERVAL));
+    assert_eq!(server.connection.poll_timeout(), due);
+}
+
+/// R6455-7.2.1-01: silence after the Ping left fails the connection with 1011, at the deadline and
+/// not before.
+#[test]
+fn a_ping_without_an_answer_fails_the_connection() {
+    for role in ROLES {
+        let mut end = started(role, &keepalive());
+        assert_eq!(at(&mut end, secs(INTERVAL)), [PING]);
+        let deadline = secs(INTERVAL + PATIENCE);
+        assert_eq!(end.connection.poll_timeout(), Some(deadline));
+        assert_eq!(at(&mut end, deadline - Duration::from_nanos(1)), []);
+        assert_eq!(end.connection.state(), State::Open);
+        assert_eq!(at(&mut end, deadline), [CLOSE]);
+        assert_eq!(end.error, Some(ReceiveError::KeepaliveTimeout));
+        let reason = ReceiveError::KeepaliveTimeout.to_string();
+        assert_eq!(end.closes(), [close_body(1011, &reason)]);
+        assert!(end.connection.wants_shutdown());
+    }
+}
+
+/// The deadline counts from when the transport took the last byte of the Ping, not from when it was
+/// queued.
+#[test]
+fn the_pong_deadline_starts_when_the_ping_left() {
+    let mut server = started(Role::Server, &keepalive());
+    server.connection.handle_timeout(secs(INTERVAL));
+    server.write(1); // half of the Ping
+    server.connection.handle_timeout(secs(INTERVAL + 3));
+    assert_eq!(
+        server.connection.poll_timeout(),
+        Some(secs(INTERVAL + 3 + PATIENCE)),
+        "output still moves"
+    );
+    server.write_all();
+    server.connection.handle_timeout(secs(INTERVAL + 5));
+    let deadline = secs(INTERVAL + 5 + PATIENCE);
+    assert_eq!(server.connection.poll_timeout(), Some(deadline));
+    assert_eq!(at(&mut server, deadline), [CLOSE]);
+}
+
+/// A Ping overtakes the fragments of a long message, and its deadline runs from then, not from when
+/// the whole message has left.
+#[test]
+fn the_pong_deadline_does_not_wait_for_the_message_behind_the_ping() {
+    let mut config = keepalive();
+    config.max_frame_payload = Some(1_000);
+    let mut server = started(Role::Server, &config);
+    server.connection.send_binary(&[0; 900_000]).unwrap();
+    server.connection.handle_timeout(secs(INTERVAL)); // the Ping, with a message to come after it
+    let mut left_at = None;
+    let mut now = INTERVAL;
+    while server.connection.state() == State::Open {
+        now += 1;
+        server.write(10_000); // the transport goes on taking bytes
+        server.connection.handle_timeout(secs(now));
+        let (frames, _) = common::pair::parse_frames(&server.wire);
+        if left_at.is_none() && frames.iter().any(|frame| frame.first == PING) {
+            left_at = Some(now);
+        }
+    }
+    assert_eq!(now, left_at.unwrap() + PATIENCE);
+}
+
+/// A peer that only reads, over a link that is always busy, is not taken for dead: it gets its Ping
+/// although the queue is full, and only then has to answer.
+#[test]
+fn a_full_queue_does_not_hold_the_keepalive_ping_back() {
+    let mut config = keepalive();
+    config.limits.max_outgoing = 10_000;
+    let mut server = started(Role::Server, &config);
+    for now in 1..=10 * INTERVAL {
+        server.write(5_000);
+        let (frames, _) = common::pair::parse_frames(&server.wire);
+        if frames.iter().any(|frame| frame.first == PING) {
+            server.wire.clear();
+            server.write_all();
+            server.wire.clear();
+            server.receive_frame(PONG, b"");
+        }
+        while server.connection.send_binary(&[0; 500]).is_ok() {}
+        server.connection.handle_timeout(secs(now));
+        assert_eq!(server.connection.state(), State::Open, "at {now} s");
+    }
+}
+
+/// The Pings that a full queue is spared from add nothing to it over and over.
+#[test]
+fn keepalive_pings_do_not_pile_up_in_a_stuck_queue() {
+    let mut config = keepalive();
+    config.limits.max_outgoing = 1_000;
+    let mut server = started(Role::Server, &config);
+    while server.connection.send_binary(&[0; 100]).is_ok() {}
+    let queued = server.connection.queued();
+    for round in 1..100 {
+        // The peer lets itself be heard at times, so the connection lives; it reads nothing.
+        server
+            .connection
+            .handle_timeout(secs(round * (INTERVAL + 1)));
+        server.receive_frame(PONG, b"");
+        server
+            .connection
+            .handle_timeout(secs(round * (INTERVAL + 1)));
+    }
+    assert_eq!(server.connection.queued(), queued + 2);
+    assert_eq!(server.connection.state(), State::Open);
+}
+
+/// Output that is stuck, so that the Ping cannot leave, fails the connection too.
+#[test]
+fn output_that_is_stuck_fails_the_connection() {
+    let mut server = started(Role::Server, &keepalive());
+    server.connection.send_binary(&[0; 100_000]).unwrap();
+    server.connection.handle_timeout(secs(INTERVAL));
+    let mut now = INTERVAL;
+    for _ in 0..10 {
+        now += PATIENCE - 1;
+        server.write(1); // slow is not stuck
+        server.connection.handle_timeout(secs(now));
+        assert_eq!(server.connection.state(), State::Open);
+    }
+    let deadline = secs(now + PATIENCE);
+    assert_eq!(server.connection.poll_timeout(), Some(deadline));
+    server.connection.handle_timeout(deadline);
+    server.poll();
+    assert_eq!(server.error, Some(ReceiveError::KeepaliveTimeout));
+}
+
+/// Any received byte counts as life: of a header, of a payload that is consumed as it arrives, of a
+/// control frame that is not all there.
+#[test]
+fn every_received_byte_counts_as_life() {
+    for role in ROLES {
+        let streams = [
+            ("binary", frame_to(role, BINARY, &[1; 300])),
+            ("text", frame_to(role, TEXT, &[b'x'; 300])),
+            (
+                "fragments",
+                [
+                    frame_to(role, TEXT & !FIN, b"abc"),
+                    frame_to(role, PING, b"def"),
+                    frame_to(role, CONTINUATION, b"ghi"),
+                ]
+                .concat(),
+            ),
+        ];
+        for (name, stream) in streams {
+            let mut end = started(role, &keepalive());
+            for (index, byte) in stream.iter().enumerate() {
+                let now = secs((index as u64 + 1) * (INTERVAL - 1));
+                end.receive(&[*byte]);
+                let sent = at(&mut end, now);
+                assert!(!sent.contains(&PING), "{name}: byte {index} did not count");
+                let due = end.connection.poll_timeout();
+                assert_eq!(due, Some(now + secs(INTERVAL)), "{name}: byte {index}");
+            }
+        }
+    }
+}
+
+/// A byte of anything, not only a Pong, answers a keepalive Ping.
+#[test]
+fn any_byte_answers_the_keepalive_ping() {
+    let mut server = started(Role::Server, &keepalive());
+    assert_eq!(at(&mut server, secs(INTERVAL)), [PING]);
+    server.receive(&[BINARY]);
+    assert_eq!(at(&mut server, secs(INTERVAL + PATIENCE)), []);
+    assert_eq!(server.connection.state(), State::Open);
+}
+
+/// Asking for events without new bytes is no sign of life.
+#[test]
+fn polling_is_no_sign_of_life() {
+    let mut server = started(Role::Server, &keepalive());
+    server.receive(&frame_to(Role::Server, BINARY, b"abc")[..4]);
+    server.connection.handle_timeout(secs(1));
+    for now in 2..INTERVAL + 1 {
+        server.poll();
+        server.connection.handle_timeout(secs(now));
+    }
+    server.poll();
+    assert_eq!(server.connection.poll_timeout(), Some(secs(INTERVAL + 1)));
+    assert_eq!(at(&mut server, secs(INTERVAL + 1)), [PING]);
+}
+
+/// A connection over which no message goes is closed with 1001; control frames do not count.
+#[test]
+fn an_idle_connection_is_closed() {
+    for role in ROLES {
+        let mut end = started(role, &idle(60));
+        assert_eq!(end.connection.poll_timeout(), Some(secs(60)));
+        end.receive_frame(PING, b"");
+        end.connection.ping(b"").unwrap();
+        assert_eq!(at(&mut end, secs(30)), [PING, PONG]);
+        assert_eq!(at(&mut end, secs(59)), []);
+        assert_eq!(at(&mut end, secs(60)), [CLOSE]);
+        assert_eq!(end.closes(), [close_body(1001, "idle timeout")]);
+        assert_eq!(end.error, None, "an idle connection is closed, not failed");
+        end.receive_close(1001, "");
+        end.receive_eof();
+        assert!(end.connection.outcome().unwrap().clean);
+    }
+}
+
+/// A message in either direction keeps the connection, each way of sending included.
+#[test]
+fn a_message_either_way_keeps_the_connection() {
+    let ways: [fn(&mut End); 5] = [
+        |end| end.receive_frame(TEXT, b""),
+        |end| end.connection.send_text("x").unwrap(),
+        |end| end.connection.send_binary(b"x").unwrap(),
+        |end| end.connection.send("x").unwrap(),
+        |end| {
+            let kind = fullduplex::MessageKind::Text;
+            end.connection.send_fragment(kind, b"x", true).unwrap();
+        },
+    ];
+    for use_it in ways {
+        let mut end = started(Role::Server, &idle(60));
+        use_it(&mut end);
+        at(&mut end, secs(59));
+        assert_eq!(end.connection.poll_timeout(), Some(secs(119)));
+        assert_eq!(at(&mut end, secs(118)), []);
+        assert_eq!(at(&mut end, secs(119)), [CLOSE]);
+    }
+}
+
+/// A message that was refused did not go anywhere, so it does not keep the connection.
+#[test]
+fn a_refused_message_does_not_keep_the_connection() {
+    let mut config = idle(60);
+    config.limits.max_outgoing = 10;
+    let mut server = started(Role::Server, &config);
+    server.connection.send_binary(&[0; 10]).unwrap();
+    server.connection.handle_timeout(secs(1));
+    for now in 2..61 {
+        server.connection.send_text("x").unwrap_err();
+        server.connection.send_binary(b"x").unwrap_err();
+        server.connection.send("x").unwrap_err();
+        let kind = fullduplex::MessageKind::Text;
+        server
+            .connection
+            .send_fragment(kind, b"x", true)
+            .unwrap_err();
+        server.connection.handle_timeout(secs(now));
+    }
+    assert_eq!(server.connection.poll_timeout(), Some(secs(61)));
+}
+
+/// W7, R6455-5.5.1-07, R6455-7.1.1-02: a peer that does not answer our Close frame is waited for up
+/// to the deadline.
+#[test]
+fn a_peer_that_does_not_answer_the_close_is_given_up() {
+    for role in ROLES {
+        let mut end = started(role, &close_deadline(5));
+        assert_eq!(end.connection.poll_timeout(), None);
+        end.connection.close(CloseCode::NORMAL, "").unwrap();
+        assert_eq!(at(&mut end, secs(10)), [CLOSE]);
+        assert_eq!(end.connection.poll_timeout(), Some(secs(15)));
+        end.receive_frame(TEXT, b"still talking");
+        assert_eq!(
+            at(&mut end, secs(14)),
+            [],
+            "talk does not move the deadline"
+        );
+        assert_eq!(end.connection.state(), State::Closing);
+        assert_eq!(at(&mut end, secs(15)), []);
+        assert_eq!(end.connection.state(), State::Closed);
+        assert_eq!(end.error, Some(ReceiveError::CloseTimeout));
+        assert!(end.connection.wants_shutdown() && !end.connection.wants_read());
+        assert_eq!(end.connection.poll_timeout(), None);
+    }
+}
+
+/// R6455-5.5.1-07: a client whose server does not end the transport ends it itself at the deadline.
+#[test]
+fn a_client_ends_the_transport_when_the_server_does_not() {
+    let mut client = started(Role::Client, &close_deadline(5));
+    client.receive_close(1000, "");
+    assert_eq!(at(&mut client, secs(1)), [CLOSE]);
+    assert!(!client.connection.wants_shutdown());
+    assert_eq!(client.connection.poll_timeout(), Some(secs(6)));
+    at(&mut client, secs(6));
+    assert!(client.connection.wants_shutdown());
+    assert_eq!(client.error, None);
+}
+
+/// R6455-7.1.7-01: after a fault the transport is given the same time to end.
+#[test]
+fn the_close_deadline_runs_after_a_fault() {
+    let mut server = started(Role::Server, &close_deadline(5));
+    server.receive(&[0xff]);
+    assert_eq!(at(&mut server, secs(1)), [CLOSE]);
+    assert_eq!(server.connection.poll_timeout(), Some(secs(6)));
+    at(&mut server, secs(6));
+    assert_eq!(server.connection.state(), State::Closed);
+}
+
+/// A Close frame that cannot leave does not hold the connection open.
+#[test]
+fn the_close_deadline_runs_although_output_is_stuck() {
+    let mut config = close_deadline(5);
+    config.timeouts.keepalive = keepalive().timeouts.keepalive;
+    let mut server = started(Role::Server, &config);
+    server.connection.send_binary(&[0; 1_000]).unwrap();
+    server.connection.close(CloseCode::NORMAL, "").unwrap();
+    server.connection.handle_timeout(secs(1));
+    server.connection.handle_timeout(secs(6));
+    assert_eq!(server.connection.state(), State::Closed);
+    assert!(!server.connection.wants_write());
+}
+
+/// No Ping is sent and no idleness counts once the connection is closing.
+#[test]
+fn closing_ends_keepalive_and_idleness() {
+    let mut config = keepalive();
+    config.timeouts.idle = Some(secs(30));
+    for role in ROLES {
+        let mut end = started(role, &config);
+        end.connection.close(CloseCode::NORMAL, "").unwrap();
+        assert_eq!(at(&mut end, secs(1)), [CLOSE]);
+        assert_eq!(end.connection.poll_timeout(), None);
+        for now in 2..200 {
+            assert_eq!(at(&mut end, secs(now)), []);
+        }
+        assert_eq!(end.connection.state(), State::Closing);
+    }
+}
+
+/// Deadlines that are switched off are never due.
+#[test]
+fn without_deadlines_nothing_is_ever_due() {
+    for role in ROLES {
+        let mut config = Config::default();
+        config.timeouts = no_timeouts();
+        let mut end = started(role, &config);
+        assert_eq!(at(&mut end, Duration::MAX), []);
+        assert_eq!(end.connection.poll_timeout(), None);
+        end.connection.close(CloseCode::NORMAL, "").unwrap();
+        assert_eq!(at(&mut end, Duration::MAX), [CLOSE]);
+        assert_eq!(end.connection.poll_timeout(), None);
+    }
+}
+
+/// Deadlines at the end of time do not overflow, and those of no length do not loop.
+#[test]
+fn extreme_deadlines_are_harmless() {
+    for limit in [Duration::ZERO, Duration::MAX] {
+        for now in [Duration::ZERO, Duration::MAX] {
+            let mut config = Config::default();
+            config.timeouts.keepalive = Some(Keepalive {
+                interval: limit,
+                timeout: limit,
+            });
+            config.timeouts.idle = Some(limit);
+            config.timeouts.close = Some(limit);
+            let mut server = End::new(Role::Server, &config);
+            server.connection.handle_timeout(now);
+            server.connection.handle_timeout(now);
+            let _ = server.connection.poll_timeout();
+        }
+    }
+}
+
+/// A clock that goes back, which it should not, breaks nothing.
+#[test]
+fn a_clock_that_goes_back_is_harmless() {
+    let mut server = started(Role::Server, &keepalive());
+    assert_eq!(at(&mut server, secs(10)), []);
+    assert_eq!(at(&mut server, secs(5)), []);
+    assert_eq!(at(&mut server, secs(INTERVAL)), [PING]);
+}
+
+/// R6455-7.1.7-03: left alone, two peers keep each other alive for a hundred days, without closing,
+/// and simulating that takes no time to speak of.
+#[test]
+fn keepalive_runs_for_a_hundred_days_in_a_moment() {
+    let start = Instant::now();
+    let mut pair = Pair::new(usize::MAX);
+    pair.run();
+    let end = secs(100 * 24 * 3600);
+    let mut wakes = 0_u32;
+    while pair.now < end {
+        assert!(pair.sleep_until_due());
+        pair.run();
+        wakes += 1;
+        for end in [&pair.client, &pair.server] {
+            assert_eq!(end.connection.state(), State::Open);
+        }
+        for end in [&mut pair.client, &mut pair.server] {
+            end.seen.clear();
+            end.wire.clear();
+        }
+    }
+    // Any received byte counts, so one Ping in 20 seconds serves both ends.
+    assert!((400_000..900_000).contains(&wakes), "{wakes} wakes");
+    assert!(start.elapsed() < secs(60));
+}
+
+/// Whatever happens, the time that `poll_timeout` told before waiting is not later than the moment
+/// at which the connection next does something by itself.
+#[test]
+fn poll_timeout_is_never_too_late() {
+    let mut config = keepalive();
+    config.timeouts.idle = Some(secs(55));
+    config.timeouts.close = Some(secs(5));
+    let mut random = 1_u64;
+    for role in ROLES {
+        for _ in 0..200 {
+            let mut end = started(role, &config);
+            let mut now = Duration::ZERO;
+            while end.connection.state() != State::Closed {
+                random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                match random >> 60 {
+                    0 | 1 => end.receive_frame(PONG, b""),
+                    2 => drop(end.connection.send_text("x")),
+                    3 => drop(end.write(1)),
+                    4 | 5 => drop(end.write_all()),
+                    6 if random & 0x700 == 0 => drop(end.connection.close(CloseCode::NORMAL, "")),
+                    _ => {}
+                }
+                end.connection.handle_timeout(now);
+                let before = (end.connection.state(), end.connection.wants_write());
+                let Some(due) = end.connection.poll_timeout() else {
+                    break;
+                };
+                assert!(due > now, "what is due now was done");
+                // Right before it nothing happens; at it, something does.
+                let early = due - Duration::from_nanos(1);
+                now += secs(random >> 33 & 7);
+                if now >= due {
+                    end.connection.handle_timeout(early);
+                    let after = (end.connection.state(), end.connection.wants_write());
+                    assert_eq!(after, before);
+                    now = due;
+                    end.connection.handle_timeout(now);
+                    let moved = end.connection.poll_timeout() != Some(due);
+                    assert!(moved, "a deadline that passed is gone");
+                }
+            }
+        }
+    }
+}

@@ -169,7 +169,7 @@ impl Sender {
         self.push_fragment(opcode, fin, payload, stream)
     }
 
-    /// Queues a Ping. Its Pong arrives as [`Event::Pong`](crate::Event::Pong) with the same payload.
+    /// Queues a Ping. Its Pong arrives as [`Event::Pong`] with the same payload.
     ///
     /// # Errors
     ///

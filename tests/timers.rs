@@ -1,13 +1,21 @@
 //! Deadlines on a virtual clock: keepalive, idleness, the closing handshake (RFC 6455, sections
 //! 5.5.1, 5.5.2, 7.1.7 and 7.2.1).
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};
 
 use common::pair::{
-    BINARY, CLOSE, CONTINUATION, End, FIN, PING, PONG, Pair, ROLES, TEXT, close_body, frame_to,
-    no_timeouts, timeless,
+    Act, BINARY, CLOSE, CONTINUATION, End, FIN, PING, PONG, Pair, ROLES, TEXT, close_body,
+    frame_to, no_timeouts, timeless,
 };
 use fullduplex::{CloseCode, Config, Keepalive, ReceiveError, Role, State};
 
@@ -16,6 +24,10 @@ const PATIENCE: u64 = 7;
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+fn just_before(deadline: Duration) -> Duration {
+    deadline.checked_sub(Duration::from_nanos(1)).unwrap()
 }
 
 fn keepalive() -> Config {
@@ -52,21 +64,10 @@ fn at(end: &mut End, now: Duration) -> Vec<u8> {
     end.connection.handle_timeout(now);
     let frames = end.write_frames();
     end.connection.handle_timeout(now);
-    end.poll_error();
-    frames.iter().map(|frame| frame.first).collect()
-}
-
-trait PollError {
-    fn poll_error(&mut self);
-}
-
-impl PollError for End {
-    /// Learns of a fault that time brought.
-    fn poll_error(&mut self) {
-        if self.connection.state() != State::Open {
-            self.poll();
-        }
+    if end.connection.state() != State::Open {
+        end.poll(); // learns of a fault that time brought
     }
+    frames.iter().map(|frame| frame.first).collect()
 }
 
 /// A Ping is sent after exactly so much silence, and the next one only after as much again.
@@ -75,8 +76,8 @@ fn silence_brings_a_ping() {
     for role in ROLES {
         let mut end = started(role, &keepalive());
         assert_eq!(end.connection.poll_timeout(), Some(secs(INTERVAL)));
-        let just_before = secs(INTERVAL) - Duration::from_nanos(1);
-        assert_eq!(at(&mut end, just_before), []);
+        let early = just_before(secs(INTERVAL));
+        assert_eq!(at(&mut end, early), []);
         assert_eq!(at(&mut end, secs(INTERVAL)), [PING]);
         end.receive_frame(PONG, b"");
         assert_eq!(at(&mut end, secs(INTERVAL + 1)), []);
@@ -105,7 +106,7 @@ fn a_ping_without_an_answer_fails_the_connection() {
         assert_eq!(at(&mut end, secs(INTERVAL)), [PING]);
         let deadline = secs(INTERVAL + PATIENCE);
         assert_eq!(end.connection.poll_timeout(), Some(deadline));
-        assert_eq!(at(&mut end, deadline - Duration::from_nanos(1)), []);
+        assert_eq!(at(&mut end, just_before(deadline)), []);
         assert_eq!(end.connection.state(), State::Open);
         assert_eq!(at(&mut end, deadline), [CLOSE]);
         assert_eq!(end.error, Some(ReceiveError::KeepaliveTimeout));
@@ -142,7 +143,7 @@ fn the_pong_deadline_does_not_wait_for_the_message_behind_the_ping() {
     let mut config = keepalive();
     config.max_frame_payload = Some(1_000);
     let mut server = started(Role::Server, &config);
-    server.connection.send_binary(&[0; 900_000]).unwrap();
+    server.connection.send_binary(&vec![0; 900_000]).unwrap();
     server.connection.handle_timeout(secs(INTERVAL)); // the Ping, with a message to come after it
     let mut left_at = None;
     let mut now = INTERVAL;
@@ -206,7 +207,7 @@ fn keepalive_pings_do_not_pile_up_in_a_stuck_queue() {
 #[test]
 fn output_that_is_stuck_fails_the_connection() {
     let mut server = started(Role::Server, &keepalive());
-    server.connection.send_binary(&[0; 100_000]).unwrap();
+    server.connection.send_binary(&vec![0; 100_000]).unwrap();
     server.connection.handle_timeout(secs(INTERVAL));
     let mut now = INTERVAL;
     for _ in 0..10 {
@@ -270,7 +271,7 @@ fn polling_is_no_sign_of_life() {
     let mut server = started(Role::Server, &keepalive());
     server.receive(&frame_to(Role::Server, BINARY, b"abc")[..4]);
     server.connection.handle_timeout(secs(1));
-    for now in 2..INTERVAL + 1 {
+    for now in 2..=INTERVAL {
         server.poll();
         server.connection.handle_timeout(secs(now));
     }
@@ -301,7 +302,7 @@ fn an_idle_connection_is_closed() {
 /// A message in either direction keeps the connection, each way of sending included.
 #[test]
 fn a_message_either_way_keeps_the_connection() {
-    let ways: [fn(&mut End); 5] = [
+    let ways: [Act; 5] = [
         |end| end.receive_frame(TEXT, b""),
         |end| end.connection.send_text("x").unwrap(),
         |end| end.connection.send_binary(b"x").unwrap(),
@@ -522,7 +523,7 @@ fn poll_timeout_is_never_too_late() {
                 };
                 assert!(due > now, "what is due now was done");
                 // Right before it nothing happens; at it, something does.
-                let early = due - Duration::from_nanos(1);
+                let early = just_before(due);
                 now += secs(random >> 33 & 7);
                 if now >= due {
                     end.connection.handle_timeout(early);

@@ -1,6 +1,8 @@
 //! An open connection (RFC 6455, sections 5 to 7): receiving, sending, closing, deadlines.
 
+mod backlog;
 mod config;
+mod control;
 mod error;
 mod event;
 mod inbox;

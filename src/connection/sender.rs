@@ -9,14 +9,14 @@
 //!   close, fail ───► slot: the one Close frame, after all else ────┘
 //! ```
 
-use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 use bytes::Bytes;
 
+use super::backlog::{Backlog, Unframed};
 use super::config::{Config, Role};
+use super::control::Control;
 use super::error::{ReceiveError, SendError, Unsent};
 use super::event::Event;
 use super::keys::MaskKeys;
@@ -57,8 +57,7 @@ pub struct Sender {
     keys: Option<MaskKeys>,
     outgoing: Outgoing,
     /// Messages that are to be cut into fragments, and what was queued behind them.
-    backlog: VecDeque<Unframed>,
-    backlog_bytes: usize,
+    backlog: Backlog,
     /// The answer that is due: the latest Pong, or the Close frame, which nothing may follow.
     slot: Option<Control>,
     /// What our Close frame said, from the moment it is decided on.
@@ -70,22 +69,6 @@ pub struct Sender {
     stream: Option<Stream>,
     max_outgoing: usize,
     max_frame_payload: usize,
-}
-
-/// What is left of a message that waits to be framed.
-struct Unframed {
-    opcode: Opcode,
-    /// Whether the end of `payload` ends the message.
-    fin: bool,
-    payload: Bytes,
-}
-
-/// A control frame, inline.
-#[derive(Clone, Copy)]
-struct Control {
-    opcode: Opcode,
-    bytes: [u8; MAX_CONTROL_PAYLOAD],
-    length: u8,
 }
 
 /// A message that the application sends in fragments.
@@ -100,8 +83,7 @@ impl Sender {
         Self {
             keys,
             outgoing: Outgoing::starting_with(head),
-            backlog: VecDeque::new(),
-            backlog_bytes: 0,
+            backlog: Backlog::default(),
             slot: None,
             close_sent: None,
             keepalive_end: 0,
@@ -259,7 +241,6 @@ impl Sender {
     #[cold]
     pub fn fail(&mut self, error: &ReceiveError) {
         self.backlog.clear();
-        self.backlog_bytes = 0;
         if self.close_sent.is_some() {
             return;
         }
@@ -294,7 +275,7 @@ impl Sender {
 
     /// Bytes that are queued and not written yet, automatic answers aside.
     pub fn queued(&self) -> usize {
-        self.outgoing.len() + self.backlog_bytes
+        self.outgoing.len() + self.backlog.bytes()
     }
 
     /// What our Close frame said, once it was decided on.
@@ -321,7 +302,7 @@ impl Sender {
     pub(super) fn release(&mut self) {
         self.outgoing.release();
         if self.backlog.is_empty() {
-            self.backlog = VecDeque::new();
+            self.backlog.clear();
         }
     }
 
@@ -376,9 +357,7 @@ impl Sender {
         if self.is_over() {
             return Err(SendError::Closed);
         }
-        // What waits unframed takes memory even if it is empty, so that counts too.
-        let unframed = self.backlog.len() * size_of::<Unframed>();
-        if self.queued() + unframed >= self.max_outgoing {
+        if self.queued() + self.backlog.overhead() >= self.max_outgoing {
             Err(SendError::Full)
         } else {
             Ok(())
@@ -417,8 +396,7 @@ impl Sender {
             self.flush_pong();
             self.encode_owned(unframed.opcode, unframed.fin, unframed.payload);
         } else {
-            self.backlog_bytes += unframed.payload.len();
-            self.backlog.push_back(unframed);
+            self.backlog.push(unframed);
         }
     }
 
@@ -427,19 +405,10 @@ impl Sender {
     fn refill(&mut self) {
         self.flush_pong();
         while self.outgoing.len() < ENCODE_AHEAD {
-            let Some(front) = self.backlog.front_mut() else {
+            let Some(fragment) = self.backlog.cut(self.max_frame_payload) else {
                 break;
             };
-            let size = front.payload.len().min(self.max_frame_payload);
-            let payload = front.payload.split_to(size);
-            let (opcode, done) = (front.opcode, front.payload.is_empty());
-            let fin = front.fin && done;
-            front.opcode = Opcode::Continuation;
-            if done {
-                self.backlog.pop_front();
-            }
-            self.backlog_bytes -= size;
-            self.encode_owned(opcode, fin, payload);
+            self.encode_owned(fragment.opcode, fragment.fin, fragment.payload);
         }
         if self.backlog.is_empty()
             && let Some(control) = self.slot.take()
@@ -507,59 +476,6 @@ impl Sender {
         };
         header.encode(self.outgoing.buffer());
         key
-    }
-}
-
-impl Control {
-    /// `None` if the payload is longer than a control frame can carry, which a received one is not.
-    fn new(opcode: Opcode, payload: &[u8]) -> Option<Self> {
-        let mut bytes = [0; MAX_CONTROL_PAYLOAD];
-        bytes.get_mut(..payload.len())?.copy_from_slice(payload);
-        Some(Self {
-            opcode,
-            bytes,
-            length: u8::try_from(payload.len()).ok()?,
-        })
-    }
-
-    fn close(frame: &CloseFrame) -> Self {
-        let bytes = [0; MAX_CONTROL_PAYLOAD];
-        let mut control = Self {
-            opcode: Opcode::Close,
-            bytes,
-            length: 0,
-        };
-        if frame.code != CloseCode::NO_STATUS {
-            let code = u16::from(frame.code).to_be_bytes();
-            for (place, byte) in control
-                .bytes
-                .iter_mut()
-                .zip(code.iter().chain(frame.reason.as_bytes()))
-            {
-                *place = *byte;
-                control.length += 1;
-            }
-        }
-        control
-    }
-
-    fn payload(&self) -> &[u8] {
-        self.bytes
-            .get(..usize::from(self.length))
-            .unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Control {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({} bytes)", self.opcode, self.length)
-    }
-}
-
-/// Without the payload, which does not belong in a log.
-impl fmt::Debug for Unframed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({} bytes)", self.opcode, self.payload.len())
     }
 }
 

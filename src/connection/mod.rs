@@ -2,7 +2,6 @@
 
 mod backlog;
 mod config;
-mod control;
 mod error;
 mod event;
 mod inbox;

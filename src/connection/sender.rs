@@ -1,22 +1,23 @@
 //! The sending half: messages to frames, automatic answers, the queue and its bound.
 //!
-//! Automatic answers are slots and not queue entries, so that a peer that makes us answer and never
-//! reads cannot make the queue grow:
+//! Automatic answers wait in slots and not in the queue, so that a peer that makes us answer and
+//! never reads cannot make the queue grow:
 //!
 //! ```text
-//!   send_*, ping ──► backlog (messages still to be cut) ──► outgoing (frames) ──► transport
-//!   answer ────────► slot: a Pong for the latest Ping ─────────────▲
-//!   close, fail ───► slot: the one Close frame, after all else ────┘
+//!   send_* ────────► backlog (messages still to be cut) ──► outgoing (frames) ──► transport
+//!   ping, pong ────────────────────────────────────────────────────▲
+//!   answer ────────► a Pong for the latest Ping, if much waits ────┤
+//!   close, fail ───► the one Close frame, after all else ──────────┘
 //! ```
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
 
 use bytes::Bytes;
 
 use super::backlog::{Backlog, Unframed};
 use super::config::{Config, Role};
-use super::control::Control;
 use super::error::{ReceiveError, SendError, Unsent};
 use super::event::Event;
 use super::keys::MaskKeys;
@@ -58,10 +59,13 @@ pub struct Sender {
     outgoing: Outgoing,
     /// Messages that are to be cut into fragments, and what was queued behind them.
     backlog: Backlog,
-    /// The answer that is due: the latest Pong, or the Close frame, which nothing may follow.
-    slot: Option<Control>,
+    /// The payload of a Pong, and whether it is due. The memory is kept for the next one.
+    pong: Vec<u8>,
+    pong_due: bool,
     /// What our Close frame said, from the moment it is decided on.
     close_sent: Option<CloseFrame>,
+    /// Whether the Close frame is due. Nothing may follow it.
+    close_due: bool,
     /// Where in the stream of outgoing bytes the latest keepalive Ping ends.
     keepalive_end: u64,
     /// Whether the transport ended, so that nothing can be sent although no Close frame was.
@@ -84,8 +88,10 @@ impl Sender {
             keys,
             outgoing: Outgoing::starting_with(head),
             backlog: Backlog::default(),
-            slot: None,
+            pong: Vec::new(),
+            pong_due: false,
             close_sent: None,
+            close_due: false,
             keepalive_end: 0,
             ended: false,
             stream: None,
@@ -270,7 +276,7 @@ impl Sender {
     /// Whether [`outgoing`](Self::outgoing) has something to write.
     #[inline]
     pub fn wants_write(&self) -> bool {
-        !self.outgoing.is_empty() || self.slot.is_some() || !self.backlog.is_empty()
+        !self.outgoing.is_empty() || !self.backlog.is_empty() || self.close_due || self.pong_due
     }
 
     /// Bytes that are queued and not written yet, automatic answers aside.
@@ -301,6 +307,9 @@ impl Sender {
     /// Gives the memory of an empty queue back.
     pub(super) fn release(&mut self) {
         self.outgoing.release();
+        if !self.pong_due {
+            self.pong = Vec::new();
+        }
         if self.backlog.is_empty() {
             self.backlog.clear();
         }
@@ -312,8 +321,12 @@ impl Sender {
         }
         if self.queued() < PONG_BACKLOG {
             self.flush_pong();
+            self.encode(Opcode::Pong, true, payload);
+        } else {
+            self.pong.clear();
+            self.pong.extend_from_slice(payload);
+            self.pong_due = true;
         }
-        self.slot = Control::new(Opcode::Pong, payload);
     }
 
     /// Echoes the code and not the reason: the reason was meant for us.
@@ -372,8 +385,8 @@ impl Sender {
 
     fn put_close(&mut self, frame: CloseFrame) {
         self.flush_pong(); // the Ping came first, so its Pong is owed
-        self.slot = Some(Control::close(&frame));
         self.close_sent = Some(frame);
+        self.close_due = true;
     }
 
     /// Frames a borrowed payload, or puts a copy of it in the backlog if it has to wait or be cut.
@@ -410,24 +423,22 @@ impl Sender {
             };
             self.encode_owned(fragment.opcode, fragment.fin, fragment.payload);
         }
-        if self.backlog.is_empty()
-            && let Some(control) = self.slot.take()
+        if self.close_due
+            && self.backlog.is_empty()
+            && let Some(frame) = &self.close_sent
         {
-            self.encode(control.opcode, true, control.payload());
+            let body = frame.to_body();
+            self.encode(Opcode::Close, true, &body);
+            self.close_due = false;
         }
     }
 
     #[inline]
     fn flush_pong(&mut self) {
-        if let Some(
-            control @ Control {
-                opcode: Opcode::Pong,
-                ..
-            },
-        ) = self.slot
-        {
-            self.slot = None;
-            self.encode(Opcode::Pong, true, control.payload());
+        if mem::take(&mut self.pong_due) {
+            let payload = mem::take(&mut self.pong);
+            self.encode(Opcode::Pong, true, &payload);
+            self.pong = payload;
         }
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use fullduplex::{
-    CloseFrame, Config, Connection, Event, Inbox, MaskKeys, ReceiveError, Role, Timeouts,
+    CloseFrame, Config, Connection, Event, Inbox, MaskKeys, ReceiveError, Role, State, Timeouts,
 };
 
 /// How many bytes a link carries at once; every protocol test runs for each.
@@ -216,6 +216,25 @@ impl End {
             error: None,
             wire: Vec::new(),
         }
+    }
+
+    /// An endpoint that was told the time 0.
+    pub fn started(role: Role, config: &Config) -> Self {
+        let mut end = Self::new(role, config);
+        end.connection.handle_timeout(Duration::ZERO);
+        end
+    }
+
+    /// Tells the time and returns the first bytes of the frames that go out, all of which the
+    /// transport takes.
+    pub fn at(&mut self, now: Duration) -> Vec<u8> {
+        self.connection.handle_timeout(now);
+        let frames = self.write_frames();
+        self.connection.handle_timeout(now);
+        if self.connection.state() != State::Open {
+            self.poll(); // learns of a fault that time brought
+        }
+        frames.iter().map(|frame| frame.first).collect()
     }
 
     pub fn server() -> Self {

@@ -40,7 +40,7 @@ fn an_idle_connection_is_closed() {
         assert_eq!(end.connection.poll_timeout(), Some(secs(60)));
         end.receive_frame(PING, b"");
         end.connection.ping(b"").unwrap();
-        assert_eq!(end.at(secs(30)), [PING, PONG]);
+        assert_eq!(end.at(secs(30)), [PONG, PING]);
         assert_eq!(end.at(secs(59)), []);
         assert_eq!(end.at(secs(60)), [CLOSE]);
         assert_eq!(end.closes(), [close_body(1001, "idle timeout")]);

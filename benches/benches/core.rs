@@ -10,7 +10,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use fullduplex::frame::{Opcode, apply_mask};
 use fullduplex::utf8::Decoder;
-use fullduplex::{Connection, Event, Message, Role};
+use fullduplex::{Connection, Event, Role};
 use fullduplex_benches::{Lane, echo, stream};
 
 /// So many bytes of stream are read at once, where messages are small.
@@ -125,7 +125,7 @@ fn answers(criterion: &mut Criterion) {
     let input = (&bytes[..], 1, payload.len());
     bench_reads(&mut group, id, Role::Server, input, |connection, event| {
         if let Some(message) = event.into_message() {
-            connection.send::<Message>(message).unwrap();
+            connection.send(message).unwrap();
         }
     });
 }

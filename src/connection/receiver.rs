@@ -45,8 +45,6 @@ pub struct Receiver {
     pub(super) rules: Rules,
     max_frame: u64,
     pub(super) max_message: u64,
-    /// The smaller of the two.
-    max_whole: u64,
     max_fragments: u32,
     pub(super) delivery: Delivery,
     eof: bool,
@@ -95,7 +93,6 @@ impl Receiver {
             rules,
             max_frame: config.limits.max_frame,
             max_message: config.limits.max_message,
-            max_whole: config.limits.max_frame.min(config.limits.max_message),
             max_fragments: config.limits.max_fragments.max(1), // a message is at least one frame
             delivery: config.delivery,
             eof: false,
@@ -183,7 +180,7 @@ impl Receiver {
             header,
             length,
         } = WholeMessage::at_front(unread, self.rules.role)?;
-        if length as u64 > self.max_whole {
+        if length as u64 > self.max_frame.min(self.max_message) {
             return None;
         }
         if let (Some(key), Some(payload)) = (key, unread.get_mut(header..header + length)) {

@@ -47,7 +47,12 @@ pub enum Event<'i> {
     Close(CloseFrame),
 }
 
-impl Event<'_> {
+impl<'i> Event<'i> {
+    #[inline]
+    pub(super) fn binary(inbox: &'i mut Inbox, range: Range<usize>) -> Self {
+        Self::Binary(Binary(BinaryPlace::Block(inbox, range)))
+    }
+
     /// The whole message, owned; `None` for any other event.
     pub fn into_message(self) -> Option<Message> {
         match self {

@@ -271,6 +271,15 @@ impl Inbox {
         start..self.next
     }
 
+    /// Consumes a frame that is all there and tells where its payload stands.
+    #[inline]
+    pub(super) fn take_frame(&mut self, header: usize, payload: usize) -> Range<usize> {
+        let start = self.next + header;
+        self.next = start + payload;
+        debug_assert!(self.next <= self.end);
+        start..self.next
+    }
+
     /// Consumes `count` unread bytes as the next piece of the message being assembled.
     pub(super) fn append_to_message(&mut self, count: usize) {
         let piece = self.take(count);

@@ -8,6 +8,7 @@ mod inbox;
 mod keys;
 mod outcome;
 mod outgoing;
+mod ready;
 mod receiver;
 mod retention;
 mod sender;
@@ -15,6 +16,7 @@ mod timers;
 
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::Range;
 use core::time::Duration;
 
 pub use config::{Config, Delivery, Keepalive, Limits, Role, Timeouts};
@@ -29,7 +31,7 @@ pub use sender::Sender;
 
 use crate::frame::CloseCode;
 use crate::message::{Message, MessageKind};
-use receiver::Ready;
+use ready::Ready;
 use timers::{Due, Facts, Timers};
 
 /// One end of an open WebSocket connection, without any I/O.
@@ -129,14 +131,38 @@ impl Connection {
         &mut self,
         inbox: &'i mut Inbox,
     ) -> Result<Option<Event<'i>>, ReceiveError> {
+        match self.receiver.small_message(inbox) {
+            Some((kind, range)) => {
+                (self.heard, self.message) = (true, true);
+                match kind {
+                    MessageKind::Binary => Ok(Some(Event::binary(inbox, range))),
+                    MessageKind::Text => self.view_text(inbox, range).map(Some),
+                }
+            }
+            None => self.poll_any(inbox),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_any<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Option<Event<'i>>, ReceiveError> {
         match self.advance(inbox)? {
             Some(ready) => self.view(inbox, ready).map(Some),
             None => Ok(None),
         }
     }
 
-    /// Consumes bytes until there is something to report, and does what the protocol demands on it.
     #[inline]
+    fn view_text<'i>(
+        &mut self,
+        inbox: &'i Inbox,
+        range: Range<usize>,
+    ) -> Result<Event<'i>, ReceiveError> {
+        self.receiver
+            .view_text(inbox, range)
+            .inspect_err(|error| self.sender.fail(error))
+    }
+
+    /// Consumes bytes until there is something to report, and does what the protocol demands on it.
     pub(crate) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Received>, ReceiveError> {
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,

@@ -11,17 +11,14 @@ use core::str;
 
 use super::config::{Config, Delivery, Role};
 use super::error::ReceiveError;
-use super::event::{Binary, BinaryPlace, Event, Piece, PiecePayload, Position, Text, TextPlace};
+use super::event::{Event, Position, Text, TextPlace};
 use super::inbox::Inbox;
+use super::ready::{Place, Ready};
 use crate::frame::{
     CloseFrame, Header, MAX_HEADER, Opcode, Rules, apply_mask, parse_close_body, rotate_key,
 };
 use crate::message::MessageKind;
 use crate::utf8::{Decoder, Utf8Error};
-
-/// Texts from this size on are split off the block when they came whole, so that they can be
-/// detached without a copy. Below it, the split costs more than the copy.
-const SPLIT_TEXT: usize = 16 * 1024;
 
 /// The receiving half of a connection: usable on its own thread after
 /// [`Connection::split`](crate::Connection::split).
@@ -46,6 +43,8 @@ pub struct Receiver {
     max_frame: u64,
     max_message: u64,
     max_fragments: u32,
+    /// The largest message in a single frame.
+    max_single: u64,
     delivery: Delivery,
     eof: bool,
     end: Option<End>,
@@ -82,31 +81,14 @@ struct Message {
     delivered: bool,
 }
 
-/// Something received, as plain data.
-#[derive(Clone, Debug)]
-pub(super) enum Ready {
-    Message(MessageKind, Place),
-    Piece(MessageKind, Place, Position),
-    Ping(Range<usize>),
-    Pong(Range<usize>),
-    Close(CloseFrame),
-}
-
-/// Where a payload stands in the inbox.
-#[derive(Clone, Debug)]
-pub(super) enum Place {
-    /// In the block; text there has not been validated yet.
-    Block(Range<usize>),
-    Gathered,
-}
-
 impl Receiver {
     pub(super) fn new(role: Role, config: &Config) -> Self {
         Self {
             rules: Rules::new(role),
             max_frame: config.limits.max_frame,
             max_message: config.limits.max_message,
-            max_fragments: config.limits.max_fragments,
+            max_fragments: config.limits.max_fragments.max(1), // a message has a frame
+            max_single: config.limits.max_frame.min(config.limits.max_message),
             delivery: config.delivery,
             eof: false,
             end: None,
@@ -125,9 +107,55 @@ impl Receiver {
         &mut self,
         inbox: &'i mut Inbox,
     ) -> Result<Option<Event<'i>>, ReceiveError> {
+        match self.small_message(inbox) {
+            Some((MessageKind::Binary, range)) => Ok(Some(Event::binary(inbox, range))),
+            Some((MessageKind::Text, range)) => self.view_text(inbox, range).map(Some),
+            None => self.poll_any(inbox),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_any<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Option<Event<'i>>, ReceiveError> {
         match self.advance(inbox)? {
             Some(ready) => self.view(inbox, ready).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Takes the message that most are: small, in one frame that is all there. Its place is passed
+    /// in registers or single words and not through a chain of enums in memory, which takes twice
+    /// the time. `None` says nothing but that [`advance`](Self::advance) has to look.
+    pub(super) fn small_message(&self, inbox: &mut Inbox) -> Option<(MessageKind, Range<usize>)> {
+        if self.end.is_some() || self.frame.is_some() || self.delivery != Delivery::Whole {
+            return None;
+        }
+        let unread = inbox.unread_mut();
+        let (header, size) = Header::decode_small(unread, self.rules)?;
+        if header.length > self.max_single {
+            return None;
+        }
+        let length = usize::try_from(header.length).ok()?;
+        let payload = unread.get_mut(size..size + length)?;
+        if let Some(key) = header.key {
+            apply_mask(payload, key, 0);
+        }
+        let kind = match header.opcode {
+            Opcode::Text => MessageKind::Text,
+            _ => MessageKind::Binary,
+        };
+        Some((kind, inbox.take_frame(size, length)))
+    }
+
+    /// Lends the text of a small message.
+    #[inline]
+    pub(super) fn view_text<'i>(
+        &mut self,
+        inbox: &'i Inbox,
+        range: Range<usize>,
+    ) -> Result<Event<'i>, ReceiveError> {
+        match str::from_utf8(inbox.slice(range)) {
+            Ok(text) => Ok(Event::Text(Text(TextPlace::Block(text)))),
+            Err(error) => Err(self.fail(Utf8Error::from(error).into())),
         }
     }
 
@@ -221,37 +249,7 @@ impl Receiver {
         inbox: &'i mut Inbox,
         ready: Ready,
     ) -> Result<Event<'i>, ReceiveError> {
-        Ok(match ready {
-            Ready::Message(MessageKind::Binary, Place::Block(range)) => {
-                Event::Binary(Binary(BinaryPlace::Block(inbox, range)))
-            }
-            Ready::Message(MessageKind::Text, Place::Block(range)) => {
-                match lend_text(inbox, range) {
-                    Ok(place) => Event::Text(Text(place)),
-                    Err(error) => return Err(self.fail(error.into())),
-                }
-            }
-            Ready::Message(MessageKind::Binary, Place::Gathered) => {
-                Event::Binary(Binary(BinaryPlace::Gathered(&mut inbox.bytes)))
-            }
-            Ready::Message(MessageKind::Text, Place::Gathered) => {
-                Event::Text(Text(TextPlace::Gathered(&mut inbox.text)))
-            }
-            Ready::Piece(kind, place, position) => {
-                let payload = match (kind, place) {
-                    (MessageKind::Binary, Place::Block(range)) => {
-                        PiecePayload::Binary(inbox.slice(range))
-                    }
-                    (MessageKind::Binary, Place::Gathered) => PiecePayload::Binary(&inbox.bytes),
-                    // The text of a piece is always gathered: it may start inside a character.
-                    (MessageKind::Text, _) => PiecePayload::Text(&inbox.text),
-                };
-                Event::Piece(Piece { payload, position })
-            }
-            Ready::Ping(range) => Event::Ping(inbox.slice(range)),
-            Ready::Pong(range) => Event::Pong(inbox.slice(range)),
-            Ready::Close(frame) => Event::Close(frame),
-        })
+        ready.lend(inbox).map_err(|error| self.fail(error.into()))
     }
 
     /// After a Close frame or a fault, whatever still comes is dropped unseen (RFC 6455, sections
@@ -472,14 +470,4 @@ fn take_unmasked(inbox: &mut Inbox, header: Header) -> Range<usize> {
         apply_mask(payload, key, 0);
     }
     inbox.take(count)
-}
-
-/// Validates a text that stands whole in the block, once, and lends it.
-#[inline]
-fn lend_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Utf8Error> {
-    if range.len() >= SPLIT_TEXT {
-        inbox.large_text = inbox.detach(range).try_into()?;
-        return Ok(TextPlace::Split(&mut inbox.large_text));
-    }
-    Ok(TextPlace::Block(str::from_utf8(inbox.slice(range))?))
 }

@@ -21,6 +21,8 @@ const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
 const LENGTH_16: u8 = 126;
 const LENGTH_64: u8 = 127;
+const FIN_TEXT: u8 = FIN | Opcode::Text.bits();
+const FIN_BINARY: u8 = FIN | Opcode::Binary.bits();
 
 /// A decoded or to be encoded frame header.
 ///
@@ -195,19 +197,67 @@ impl Header {
         )))
     }
 
+    /// Decodes the header that most frames have: of a whole message of up to 125 bytes. `None` says
+    /// nothing but that [`decode`](Self::decode) has to look.
+    #[inline]
+    pub(crate) fn decode_small(bytes: &[u8], rules: Rules) -> Option<(Self, usize)> {
+        let (first, length, key, size) = match rules.role {
+            Role::Server => {
+                let [first, second, key @ ..] = *bytes.first_chunk::<6>()?;
+                (first, second ^ MASK, Some(key), 6)
+            }
+            Role::Client => {
+                let [first, second] = *bytes.first_chunk::<2>()?;
+                (first, second, None, 2)
+            }
+        };
+        let opcode = match first {
+            FIN_TEXT => Opcode::Text,
+            FIN_BINARY => Opcode::Binary,
+            _ => return None,
+        };
+        // A mask bit that is not as it should be makes the length too large.
+        if rules.in_message || length >= LENGTH_16 {
+            return None;
+        }
+        let header = Self {
+            fin: true,
+            rsv1: false,
+            opcode,
+            key,
+            length: u64::from(length),
+        };
+        Some((header, size))
+    }
+
     /// Appends the header to `out`, its length in the minimal form.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if let Ok(short @ ..=125) = u8::try_from(self.length) {
+            // Appending a known number of bytes takes a store and not a call.
+            match self.key {
+                None => out.extend_from_slice(&[self.first(), short]),
+                Some([a, b, c, d]) => {
+                    out.extend_from_slice(&[self.first(), short | MASK, a, b, c, d]);
+                }
+            }
+            return;
+        }
         let mut bytes = [0; MAX_HEADER];
         let size = self.write(&mut bytes);
         out.extend_from_slice(bytes.get(..size).unwrap_or_default());
+    }
+
+    #[inline]
+    fn first(&self) -> u8 {
+        u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode.bits()
     }
 
     /// Writes the header to the front of `bytes` and tells its size.
     #[inline]
     fn write(&self, bytes: &mut [u8; MAX_HEADER]) -> usize {
         let [first, second, rest @ ..] = bytes;
-        *first = u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode.bits();
+        *first = self.first();
         let (code, size) = match (u8::try_from(self.length), u16::try_from(self.length)) {
             (Ok(short @ ..=125), _) => (short, 2),
             (_, Ok(medium)) => {

@@ -117,8 +117,8 @@ fn fragments_of_a_client_have_a_key_each() {
     assert_eq!(joined, payload);
 }
 
-/// R6455-5.2-03, R6455-5.2-01, R6455-5.2-05: the shortest form of the length at every boundary, and
-/// no reserved bit.
+/// R6455-5.2-03, R6455-5.2-01, R6455-5.8-01, R6455-5.2-05: the shortest form of the length at every
+/// boundary, and no reserved bit.
 #[test]
 fn lengths_are_sent_in_their_shortest_form() {
     let table = [
@@ -145,7 +145,8 @@ fn lengths_are_sent_in_their_shortest_form() {
     }
 }
 
-/// R6455-6.1-02, R6455-5.4-03: messages of all sizes, by every way of sending, arrive in order.
+/// R6455-6.1-02, R6455-6.2-01, R6455-5.4-03: messages of all sizes, by every way of sending, arrive
+/// in order.
 #[test]
 fn what_is_sent_arrives_over_any_link() {
     for chunk in CHUNKS {
@@ -310,8 +311,8 @@ fn streamed_text_may_be_cut_inside_characters() {
     }
 }
 
-/// R6455-5.6-01, U4: text that is not UTF-8 is refused at the piece that breaks it, nothing of it is
-/// queued, and the message goes on.
+/// R6455-5.6-01, U4: text that is not UTF-8 is refused at the piece that breaks it, nothing of it
+/// is queued, and the message goes on.
 #[test]
 fn streamed_text_that_is_not_utf8_is_refused() {
     let mut server = End::server();
@@ -468,7 +469,8 @@ fn a_peer_that_never_reads_cannot_make_the_queue_grow() {
     }
 }
 
-/// W1: messages without payload count too, although they wait unframed behind a message that is cut.
+/// W1: messages without payload count too, although they wait unframed behind a message that is
+/// cut.
 #[test]
 fn empty_messages_cannot_make_the_queue_grow() {
     let mut server = End::new(

@@ -176,10 +176,8 @@ pub(super) fn request(
     if fields.version.required(VERSION)? != b"13" {
         return Err(HandshakeError::UnsupportedVersion);
     }
-    let key = fields.key.required(KEY)?;
-    if !key::is_key(key) {
-        return Err(HandshakeError::InvalidHeader(KEY));
-    }
+    let key = key::parse_key(fields.key.required(KEY)?);
+    let key = key.ok_or(HandshakeError::InvalidHeader(KEY))?;
     check_origin(fields.origin, request, origins)?;
     if fields.protocol.is_present() {
         check_protocols(request.headers())?;

@@ -9,7 +9,8 @@
     reason = "each test crate uses its own part, and a helper that panics fails the test"
 )]
 
-use std::convert::Infallible;
+use core::convert::Infallible;
+use core::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -123,7 +124,7 @@ fn pieces<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
 }
 
 #[track_caller]
-fn one_outcome<T: PartialEq + std::fmt::Debug>(bytes: &[u8], run: impl Fn(&[&[u8]]) -> T) -> T {
+fn one_outcome<T: PartialEq + fmt::Debug>(bytes: &[u8], run: impl Fn(&[&[u8]]) -> T) -> T {
     let mut all = cuts(bytes.len()).map(|cuts| (run(&pieces(bytes, &cuts)), cuts));
     let (whole, _) = all.next().unwrap();
     for (outcome, cuts) in all {
@@ -230,7 +231,7 @@ pub fn assert_accepted(bytes: &[u8]) -> HttpRequest {
 pub fn assert_refused(bytes: &[u8], error: &HandshakeError, status: u16) -> Response {
     let outcome = serve(bytes);
     let shown = bytes.escape_ascii().to_string();
-    assert_eq!(outcome, Served::Failed(error.clone()), "{:.300}", shown);
+    assert_eq!(outcome, Served::Failed(error.clone()), "{shown:.300}");
     let response = error.response().expect("a server owes an answer");
     assert_eq!(response.status(), status);
     assert_closes(&response);
@@ -345,7 +346,7 @@ pub fn assert_established(bytes: &[u8]) {
 #[track_caller]
 pub fn assert_fails(bytes: &[u8], error: &HandshakeError) {
     let shown = bytes.escape_ascii().to_string();
-    assert_eq!(meet(bytes), Met::Failed(error.clone()), "{:.300}", shown);
+    assert_eq!(meet(bytes), Met::Failed(error.clone()), "{shown:.300}");
 }
 
 #[track_caller]

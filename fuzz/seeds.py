@@ -142,7 +142,7 @@ def requests():
     yield "asterisk", f(start="GET * HTTP/1.1")
     yield "version-1.0", f(start="GET /chat HTTP/1.0")
     yield "version-2", f(start="GET /chat HTTP/2.0")
-    yield "nul", f("X: a\0b")
+    yield "zero-byte", f("X: a\0b")
     yield "tls", bytes.fromhex("160301020001000100")
     yield "open-origin", f("Origin: http://example.com")
     yield "origin-missing", f()
@@ -189,7 +189,7 @@ def responses():
     yield "many-headers", b"HTTP/1.1 101 \r\n" + b"A:b\r\n" * 101 + b"\r\n"
     yield "folded", f("X: a\r\n b")
     yield "bare-line-feed", f().replace(b"\r\n", b"\n")
-    yield "nul", f("X: a\0b")
+    yield "zero-byte", f("X: a\0b")
     yield "empty-line", b"\r\n" + f()
     yield "not-http", b"SSH-2.0-OpenSSH_9.2\r\n"
     yield "redirect", b"HTTP/1.1 302 Found\r\nLocation: ws://evil.test/\r\nContent-Length: 0\r\n\r\n"

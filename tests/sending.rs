@@ -40,8 +40,7 @@ fn shapes(frames: &[Frame]) -> Vec<(u8, usize)> {
         .collect()
 }
 
-/// R6455-5.1-01, R6455-5.1-03 (the core knows no transport, so TLS changes nothing): a server never
-/// masks.
+/// R6455-5.1-01: a server never masks.
 #[test]
 fn a_server_sends_the_bytes_of_the_rfc_unmasked() {
     let mut server = End::server();
@@ -238,7 +237,7 @@ fn control_frames_go_between_fragments() {
     }
 }
 
-/// R6455-5.4-05: control frames are never cut, however small the frames of messages are.
+/// R6455-5.5-01: control frames are never cut, however small the frames of messages are.
 #[test]
 fn control_frames_are_not_cut() {
     let mut server = End::new(Role::Server, &max_frame_payload(1));

@@ -197,9 +197,7 @@ impl Inbox {
             message: self.message_end - self.message,
             bytes,
             wanted: self.wanted,
-            gathered: self
-                .gathering
-                .then(|| (mem::take(&mut self.text), mem::take(&mut self.bytes))),
+            gathered: self.gathering.then(|| self.take_gathered()),
         };
         self.clear();
         parked
@@ -212,9 +210,14 @@ impl Inbox {
         self.message_end = parked.message.min(self.end);
         self.next = self.message_end;
         self.wanted = parked.wanted;
-        if let Some(gathered) = parked.gathered {
-            (self.text, self.bytes) = gathered;
-            self.gathering = true;
+        if let Some((text, bytes)) = parked.gathered {
+            self.start_gathering();
+            if !text.is_empty() {
+                self.text = text;
+            }
+            if !bytes.is_empty() {
+                self.bytes = bytes;
+            }
         }
     }
 
@@ -242,6 +245,21 @@ impl Inbox {
         self.text.clear();
         self.bytes.clear();
         self.gathering = true;
+    }
+
+    /// Takes out what has been gathered, in memory of its own size; what is empty leaves its memory
+    /// here.
+    fn take_gathered(&mut self) -> (String, Vec<u8>) {
+        let (mut text, mut bytes) = (String::new(), Vec::new());
+        if !self.text.is_empty() {
+            mem::swap(&mut text, &mut self.text);
+        }
+        if !self.bytes.is_empty() {
+            mem::swap(&mut bytes, &mut self.bytes);
+        }
+        text.shrink_to_fit();
+        bytes.shrink_to_fit();
+        (text, bytes)
     }
 
     /// What was gathered is whole; it is forgotten when the next gathering starts.

@@ -1,7 +1,9 @@
 //! The frame header (RFC 6455, section 5.2): FIN, RSV, opcode, mask bit, length, masking key.
 //!
-//! A [`Header`] that exists is legal for the receiver that decoded it. Every rule is checked at the
-//! first byte that can break it, so that a verdict never depends on how the bytes were cut.
+//! A [`Header`] that exists is legal for the receiver that decoded it. Rules about the first two
+//! bytes are checked as each of them comes, those about a longer length once the length is whole (a
+//! top bit that is set, too), and none waits for the masking key. So a verdict depends on the bytes
+//! alone and never on how they were cut.
 
 use alloc::vec::Vec;
 

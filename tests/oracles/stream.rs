@@ -1,115 +1,11 @@
-//! What has to hold for any input. The fuzz targets call these functions with what libFuzzer finds,
-//! and `tests/fuzz_seeds.rs` calls them with the seeds, on a stable toolchain.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a part of several crates, each of which uses its own oracle"
-)]
+//! What follows the opening handshake.
 
 use bytes::Buf;
-use fullduplex::frame::{FrameError, Header, Opcode, Rules};
 use fullduplex::{
     Config, Connection, Delivery, Event, Inbox, MaskKeys, MessageKind, ReceiveError, Role, State,
 };
 
-/// The first byte of an input for [`frame_header`] or [`stream`] says under which conditions the
-/// rest is read.
-struct Options(u8);
-
-impl Options {
-    const fn bit(&self, bit: u8) -> bool {
-        self.0 >> bit & 1 != 0
-    }
-}
-
-/// A header that is decoded is legal, and encoding it yields the bytes it came from; the verdict on
-/// a longer prefix is that on the first prefix that has one.
-///
-/// Input: options (bit 0: the receiver is a client; 1: RSV1 is allowed; 2: a message is open), then
-/// the bytes of the header.
-///
-/// # Panics
-///
-/// If that does not hold.
-pub fn frame_header(data: &[u8]) {
-    let Some((options, bytes)) = data.split_first() else {
-        return;
-    };
-    let options = Options(*options);
-    let role = if options.bit(0) {
-        Role::Client
-    } else {
-        Role::Server
-    };
-    let mut rules = Rules::new(role);
-    rules.rsv1 = options.bit(1);
-    rules.in_message = options.bit(2);
-
-    let verdict = Header::decode(bytes, rules);
-    let mut first_verdict = None;
-    for end in 0..=bytes.len().min(20) {
-        match Header::decode(&bytes[..end], rules) {
-            Ok(None) => assert_eq!(first_verdict, None, "a verdict was taken back"),
-            told => assert_eq!(*first_verdict.get_or_insert(told), told),
-        }
-    }
-    assert_eq!(first_verdict.unwrap_or(Ok(None)), verdict);
-
-    match verdict {
-        Ok(None) => assert!(bytes.len() < 14, "no header is longer than 14 bytes"),
-        Ok(Some((header, size))) => {
-            let mut encoded = Vec::new();
-            header.encode(&mut encoded);
-            assert_eq!(encoded, bytes[..size], "the length was not minimal");
-            assert_legal(&header, rules);
-        }
-        Err(error) => assert_justified(error, bytes, rules),
-    }
-}
-
-/// The rules of RFC 6455, section 5, on a whole header.
-fn assert_legal(header: &Header, rules: Rules) {
-    assert_eq!(header.key.is_some(), rules.role == Role::Server);
-    assert!(header.length < 1 << 63);
-    let starts = matches!(header.opcode, Opcode::Text | Opcode::Binary);
-    match header.opcode {
-        Opcode::Close | Opcode::Ping | Opcode::Pong => {
-            assert!(header.fin && header.length <= 125);
-        }
-        Opcode::Continuation => assert!(rules.in_message),
-        Opcode::Text | Opcode::Binary => assert!(!rules.in_message),
-    }
-    assert!(!header.rsv1 || rules.rsv1 && starts);
-}
-
-/// What an error says is so.
-fn assert_justified(error: FrameError, bytes: &[u8], rules: Rules) {
-    let (first, second) = (bytes[0], bytes.get(1).copied().unwrap_or_default());
-    let (opcode, short) = (first & 15, second & 127);
-    let long = |from: usize, to: usize| {
-        let bytes = bytes[from..to].iter();
-        bytes.fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
-    };
-    assert!(match error {
-        FrameError::ReservedBits(bits) => bits == first >> 4 & 7 && bits != 0,
-        FrameError::UnknownOpcode(unknown) => {
-            unknown == opcode && matches!(opcode, 3..=7 | 11..)
-        }
-        FrameError::FragmentedControl => opcode >= 8 && first < 128,
-        FrameError::ControlTooLong => opcode >= 8 && short > 125,
-        FrameError::UnexpectedContinuation => opcode == 0 && !rules.in_message,
-        FrameError::ExpectedContinuation => matches!(opcode, 1 | 2) && rules.in_message,
-        FrameError::Unmasked => rules.role == Role::Server && second < 128,
-        FrameError::Masked => rules.role == Role::Client && second >= 128,
-        FrameError::NonMinimalLength => match short {
-            126 => long(2, 4) < 126,
-            127 => long(2, 10) < 65_536,
-            _ => false,
-        },
-        FrameError::LengthTopBit => short == 127 && bytes[2] >= 128,
-        _ => false,
-    });
-}
+use super::{Input, Options};
 
 /// An event, owned. Pieces of a message that come with nothing in between count as one.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,23 +31,22 @@ const ANSWERS: usize = 2 * 1024;
 /// However a stream is cut, the same events, error and answers come of it; an error is final; and
 /// what the inbox holds stays within twice the bytes it was fed plus 64 KiB.
 ///
-/// Input: options (bit 0: in pieces; 1: no limits; 2: small limits; 3: the inbox is parked between
-/// reads), a count, the sizes of so many reads (low four bits of the count; they recur), and then
-/// the bytes. `measure` tells how many bytes its argument held at once.
+/// Options: bit 0: in pieces; 1: no limits; 2: small limits; 3: the inbox is parked between reads.
+/// `measure` tells how many bytes its argument held at once.
 ///
 /// # Panics
 ///
 /// If that does not hold.
 pub fn stream(role: Role, data: &[u8], measure: impl Fn(&mut dyn FnMut()) -> usize) {
-    let [options, count, rest @ ..] = data else {
+    let Some(Input {
+        options,
+        sizes,
+        bytes,
+    }) = Input::split(data)
+    else {
         return;
     };
-    let Some((sizes, bytes)) = rest.split_at_checked(usize::from(count & 15)) else {
-        return;
-    };
-    let options = Options(*options);
     let config = config(&options);
-    let sizes: Vec<_> = sizes.iter().map(|size| usize::from(*size) + 1).collect();
 
     let whole = trace(role, &config, &options, bytes, &[bytes.len().max(1)]);
     for sizes in [&sizes[..], &[1]] {

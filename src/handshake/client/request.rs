@@ -7,7 +7,6 @@ use core::time::Duration;
 
 use crate::connection::Config;
 use crate::handshake::build::{self, BuildError};
-use crate::handshake::deadline::DEFAULT_TIMEOUT;
 use crate::handshake::extensions;
 use crate::handshake::grammar::is_token;
 use crate::handshake::headers::{Headers, write_field};
@@ -41,8 +40,12 @@ pub struct Request {
     subprotocols: Vec<String>,
     subprotocol: Subprotocol,
     headers: Headers,
-    pub(super) timeout: Option<Duration>,
+    /// If it is not to be the configuration's.
+    timeout: Option<Timeout>,
 }
+
+#[derive(Debug, Clone, Copy)]
+struct Timeout(Option<Duration>);
 
 impl Request {
     /// A request for the resource that a `ws` or `wss` URL names.
@@ -63,7 +66,7 @@ impl Request {
             subprotocols: Vec::new(),
             subprotocol: Subprotocol::Optional,
             headers: Headers::new(),
-            timeout: Some(DEFAULT_TIMEOUT),
+            timeout: None,
         }
     }
 
@@ -125,16 +128,25 @@ impl Request {
         Ok(self)
     }
 
-    /// Sets how long the handshake may take, ten seconds unless set, or that it may take for ever.
+    /// Sets how long this handshake may take, or that it may take for ever, instead of what
+    /// [`Timeouts::handshake`](crate::Timeouts::handshake) says.
     #[must_use]
     pub const fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeout = timeout;
+        self.timeout = Some(Timeout(timeout));
         self
     }
 
     /// The URL.
     pub const fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// How long the handshake may take.
+    pub(super) fn deadline(&self, config: &Config) -> Option<Duration> {
+        match self.timeout {
+            Some(Timeout(timeout)) => timeout,
+            None => config.timeouts.handshake,
+        }
     }
 
     /// The request as it is sent.

@@ -1,4 +1,4 @@
-//! A stream that does what a test tells it, for both adapters' sakes: short reads and writes, calls
+//! A stream that does what a test tells it: short reads and writes, calls
 //! that come back empty-handed, errors and ends at any step. It never waits.
 #![allow(
     dead_code,
@@ -33,6 +33,14 @@ pub enum Steps {
     From(usize),
 }
 
+/// Which kind of calls do so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Both,
+    Reads,
+    Writes,
+}
+
 /// What comes when all input was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
@@ -52,11 +60,13 @@ pub struct State {
     pub write_size: usize,
     pub fault: Fault,
     pub steps: Steps,
+    pub on: On,
     /// Whether flushing would block.
     pub flush_blocks: bool,
-    /// Calls so far, and those since bytes moved last.
+    /// Calls so far, those since bytes moved last, and the most there were of these.
     pub calls: usize,
     pub idle: usize,
+    pub most_idle: usize,
     pub reads: usize,
     pub writes: usize,
     pub flushes: usize,
@@ -79,9 +89,11 @@ impl Script {
             write_size: usize::MAX,
             fault: Fault::Error(ErrorKind::WouldBlock),
             steps: Steps::None,
+            on: On::Both,
             flush_blocks: false,
             calls: 0,
             idle: 0,
+            most_idle: 0,
             reads: 0,
             writes: 0,
             flushes: 0,
@@ -114,15 +126,18 @@ impl Script {
 
 impl State {
     /// Counts a call and tells whether it goes wrong.
-    fn step(&mut self) -> bool {
+    fn step(&mut self, kind: On) -> bool {
         let step = self.calls;
         self.calls += 1;
         self.idle += 1;
-        match self.steps {
-            Steps::None => false,
-            Steps::Only(only) => step == only,
-            Steps::From(first) => step >= first,
-        }
+        self.most_idle = self.most_idle.max(self.idle);
+        let meant = self.on == On::Both || self.on == kind;
+        meant
+            && match self.steps {
+                Steps::None => false,
+                Steps::Only(only) => step == only,
+                Steps::From(first) => step >= first,
+            }
     }
 
     fn go_wrong(&self, room: usize) -> io::Result<usize> {
@@ -138,7 +153,7 @@ impl Read for Script {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state();
         state.reads += 1;
-        if state.step() {
+        if state.step(On::Reads) {
             return state.go_wrong(room.len());
         }
         let count = room.len().min(state.read_size).min(state.input.len());
@@ -164,8 +179,11 @@ impl Write for Script {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.state();
         state.writes += 1;
-        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-        if state.step() {
+        let bytes: Vec<u8> = slices
+            .iter()
+            .flat_map(|slice| slice.iter().copied())
+            .collect();
+        if state.step(On::Writes) {
             return state.go_wrong(bytes.len());
         }
         let count = bytes.len().min(state.write_size);

@@ -49,6 +49,7 @@ pub enum After {
 }
 
 /// What a test tells and sees of a [`Script`].
+#[derive(Debug)]
 pub struct State {
     pub input: VecDeque<u8>,
     pub after: After,
@@ -75,7 +76,7 @@ pub struct State {
 }
 
 /// The stream. Its clones share one state.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Script(Rc<RefCell<State>>);
 
 impl Script {
@@ -117,6 +118,12 @@ impl Script {
 
     pub fn push_input(&self, bytes: &[u8]) {
         self.state().input.extend(bytes);
+    }
+
+    /// Reads, writes and flushes so far.
+    pub fn counts(&self) -> [usize; 3] {
+        let state = self.state();
+        [state.reads, state.writes, state.flushes]
     }
 
     pub fn output(&self) -> Vec<u8> {

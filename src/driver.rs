@@ -17,6 +17,10 @@ use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Receive
 /// make a system call cheap, and no need to grow the queue further.
 const FLUSH_AT: usize = 64 * 1024;
 
+/// After a write that had to wait, so many reads come first while they find something. Each write
+/// that waits costs a turn, and the peer may be waiting for us to read.
+const READS_FIRST: u8 = 16;
+
 /// The most slices that one vectored write gathers.
 const SLICES: usize = 16;
 
@@ -67,6 +71,8 @@ pub(crate) struct Driver {
 struct Line {
     /// Bytes were written that the transport may still buffer.
     unflushed: bool,
+    /// How many reads come before the next write.
+    reads_first: u8,
     /// The peer has ended its side, but is still owed our last frames.
     read_ended: bool,
     shut_down: bool,
@@ -123,8 +129,17 @@ impl Driver {
         transport: &mut impl Transport,
     ) -> Poll<Result<(), Failure>> {
         let connection = &mut self.connection;
-        if let Err(error) = ready!(self.line.poll_flush_by(connection, transport, None)) {
-            return Poll::Ready(Err(Failure::Io(error)));
+        loop {
+            match self.line.poll_flush(connection, transport, None) {
+                Poll::Ready(Ok(())) => break,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Io(error))),
+                Poll::Pending => {}
+            }
+            let now = transport.now();
+            if connection.poll_timeout().is_none_or(|due| due > now) {
+                return Poll::Pending;
+            }
+            connection.handle_timeout(now);
         }
         if connection.state() == State::Closed && connection.queued() > 0 {
             // What is left can never be written.
@@ -161,12 +176,10 @@ fn poll_received(
     give_up: Option<Duration>,
 ) -> Poll<Result<Option<Received>, ReceiveError>> {
     loop {
-        // Whatever comes of it, go on: the queue has a bound of its own.
-        if connection.is_full() {
-            let _ = line.poll_flush_by(connection, transport, give_up);
-        } else if connection.queued() >= FLUSH_AT {
+        if connection.queued() >= FLUSH_AT {
+            // Whatever comes of it, go on: the queue has a bound of its own.
             let turn = end_of_turn(transport);
-            let _ = line.poll_flush(connection, transport, earlier(turn, give_up));
+            let _ = line.poll_flush_in_turn(connection, transport, turn, give_up);
         }
         if let Some(received) = connection.advance(inbox)? {
             return Poll::Ready(Ok(Some(received)));
@@ -175,9 +188,12 @@ fn poll_received(
             return Poll::Ready(Ok(None));
         }
         connection.handle_timeout(transport.now());
+        if connection.has_failed() {
+            continue; // a deadline passed: nothing that could still come counts
+        }
         let turn = end_of_turn(transport);
-        let flushed = line.poll_flush(connection, transport, earlier(turn, give_up));
-        let turn = turn.filter(|_| flushed.is_pending());
+        let flushed = line.poll_flush_in_turn(connection, transport, turn, give_up);
+        let turn = end_of_turn(transport).filter(|_| flushed.is_pending());
         let due = connection.poll_timeout();
         match transport.poll_read(inbox.spare(0), earlier(turn, earlier(due, give_up))) {
             Poll::Ready(Ok(0)) => connection.received_eof(),
@@ -188,30 +204,34 @@ fn poll_received(
             }
             // What came before writing failed has been delivered, and more need not come.
             Poll::Pending if line.broken.is_some() => connection.received_eof(),
-            Poll::Pending if goes_on(transport.now(), due, turn, give_up) => {}
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                line.reads_first = 0;
+                if !goes_on(transport.now(), due, turn, give_up) {
+                    return Poll::Pending;
+                }
+            }
         }
     }
 }
 
 impl Line {
-    /// Writes everything that `connection` has queued, doing what is due meanwhile.
-    fn poll_flush_by(
+    /// As [`poll_flush`](Self::poll_flush), but lets reading go first after it had to wait.
+    fn poll_flush_in_turn(
         &mut self,
         connection: &mut Connection,
         transport: &mut impl Transport,
+        turn: Option<Duration>,
         give_up: Option<Duration>,
     ) -> Poll<io::Result<()>> {
-        loop {
-            if let Poll::Ready(result) = self.poll_flush(connection, transport, give_up) {
-                return Poll::Ready(result);
-            }
-            let now = transport.now();
-            if !goes_on(now, connection.poll_timeout(), None, give_up) {
-                return Poll::Pending;
-            }
-            connection.handle_timeout(now);
+        if self.reads_first > 0 {
+            self.reads_first -= 1;
+            return Poll::Pending;
         }
+        let flushed = self.poll_flush(connection, transport, earlier(turn, give_up));
+        if flushed.is_pending() && turn.is_some() {
+            self.reads_first = READS_FIRST;
+        }
+        flushed
     }
 
     /// Writes everything that `connection` has queued, unless writing failed before.
@@ -271,7 +291,7 @@ impl Line {
             connection.handle_timeout(transport.now());
             let turn = end_of_turn(transport).filter(|_| !self.read_ended);
             // An error is noted in `broken`.
-            let flushed = self.poll_flush(connection, transport, earlier(turn, give_up));
+            let flushed = self.poll_flush_in_turn(connection, transport, turn, give_up);
             let ended = connection.state() == State::Closed;
             if flushed.is_ready() || ended {
                 let due_to_end = connection.wants_shutdown() || self.broken.is_some();
@@ -287,7 +307,7 @@ impl Line {
                     return Poll::Ready(());
                 }
             }
-            let turn = turn.filter(|_| flushed.is_pending());
+            let turn = end_of_turn(transport).filter(|_| flushed.is_pending());
             let due = connection.poll_timeout();
             let mut dropped = [0; 4096];
             let read = if self.read_ended {
@@ -297,11 +317,17 @@ impl Line {
             };
             match read {
                 // It may have ended its side only, and still read ours.
-                Poll::Ready(Ok(0)) if flushed.is_pending() => self.read_ended = true,
+                Poll::Ready(Ok(0)) if flushed.is_pending() => {
+                    (self.read_ended, self.reads_first) = (true, 0);
+                }
                 Poll::Ready(Ok(0) | Err(_)) => connection.received_eof(),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Pending if goes_on(transport.now(), due, turn, give_up) => {}
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.reads_first = 0;
+                    if !goes_on(transport.now(), due, turn, give_up) {
+                        return Poll::Pending;
+                    }
+                }
             }
         }
     }

@@ -15,9 +15,6 @@ use fullduplex::{
     CloseCode, Config, Connection, Event, Inbox, MaskKeys, Message, ReceiveError, Role, State,
 };
 
-/// More transport calls in a row without progress than this are a busy loop.
-const MOST_IDLE: usize = 3;
-
 fn open(role: Role, config: &Config, script: &Script) -> WebSocket<Script> {
     let connection = match role {
         Role::Client => Connection::client(config, MaskKeys::seeded([7; 32])),
@@ -55,7 +52,7 @@ fn script(role: Role, payload: usize) -> Script {
 fn converse(socket: &mut WebSocket<Script>, script: &Script) -> (Vec<Seen>, Result<(), Error>) {
     let (mut seen, mut blocked) = (Vec::new(), 0);
     let result = loop {
-        script.state().idle = 0;
+        script.state().start();
         match socket.event() {
             Ok(Some((event, connection))) => {
                 match &event {
@@ -76,7 +73,7 @@ fn converse(socket: &mut WebSocket<Script>, script: &Script) -> (Vec<Seen>, Resu
             Err(error) => break Err(error),
         }
     };
-    assert!(script.state().most_idle <= MOST_IDLE, "a busy loop");
+    assert!(!script.state().is_busy, "a busy loop");
     (seen, result)
 }
 

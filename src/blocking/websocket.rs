@@ -46,6 +46,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Waits for the next message; `None` when the connection was closed with a closing handshake.
+    /// [Pieces](crate::Delivery::Pieces) of messages are [`event`](Self::event)s.
     ///
     /// # Errors
     ///
@@ -68,7 +69,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// there is written together, once nothing more is to be read without waiting. `None` when the
     /// connection was closed with a closing handshake.
     ///
-    /// Sending there is refused with [`SendError::Full`] when the peer does not read what it gets:
+    /// Sending on it is refused with [`SendError::Full`] when the peer does not read what it gets:
     /// check [`Connection::is_full`] before, and [`flush`](Self::flush) if it is.
     ///
     /// # Errors
@@ -95,7 +96,10 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Queues a message. It is written by the next [`flush`](Self::flush), or before the next
-    /// [`read`](Self::read) waits.
+    /// [`read`](Self::read) waits. If the queue is full, it waits until that is written.
+    ///
+    /// Two ends that both write and do not read wait for each other. Who sends a lot to a peer that
+    /// may do the same reads while [`Connection::is_full`], since reading never waits for writing.
     ///
     /// # Errors
     ///

@@ -10,16 +10,17 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fullduplex::Config;
 use fullduplex::blocking::{self, WebSocket};
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::client::Request;
 use fullduplex::handshake::server::Options;
+use fullduplex::{Config, Role};
 use sha1::{Digest, Sha1};
 
 /// A deadline that a test waits for.
@@ -63,6 +64,7 @@ pub fn listen() -> (TcpListener, SocketAddr) {
 
 /// A peer that fails a test instead of hanging it.
 pub fn patient(stream: TcpStream) -> TcpStream {
+    stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.set_write_timeout(Some(LONG)).unwrap();
     stream
@@ -114,6 +116,21 @@ pub fn client(config: &Config) -> (WebSocket<TcpStream>, TcpStream) {
     let request = Request::new(&format!("ws://{address}/")).unwrap();
     let connected = blocking::connect_with(request, config).unwrap();
     (connected.socket, server.join().unwrap())
+}
+
+/// Our end in `role`, and a plain socket as its peer.
+pub fn open(role: Role, config: &Config) -> (WebSocket<TcpStream>, TcpStream) {
+    match role {
+        Role::Client => client(config),
+        Role::Server => server(config),
+    }
+}
+
+/// Runs what must not hang.
+pub fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(run()));
+    receiver.recv_timeout(LONG).expect("it hangs or panics")
 }
 
 /// A server that answers one request and is handed back then.

@@ -13,6 +13,10 @@ use std::cell::{RefCell, RefMut};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// More calls in a row without progress than this are a busy loop.
+const MOST_IDLE: u32 = 3;
 
 /// What a call does instead of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +68,12 @@ pub struct State {
     pub on: On,
     /// Whether flushing would block.
     pub flush_blocks: bool,
-    /// Calls so far, those since bytes moved last, and the most there were of these.
     pub calls: usize,
-    pub idle: usize,
-    pub most_idle: usize,
+    /// Calls since bytes moved last, and since when.
+    idle: u32,
+    idle_since: Instant,
+    /// Whether there were too many of them, in too short a time.
+    pub is_busy: bool,
     pub reads: usize,
     pub writes: usize,
     pub flushes: usize,
@@ -94,7 +100,8 @@ impl Script {
             flush_blocks: false,
             calls: 0,
             idle: 0,
-            most_idle: 0,
+            idle_since: Instant::now(),
+            is_busy: false,
             reads: 0,
             writes: 0,
             flushes: 0,
@@ -132,12 +139,19 @@ impl Script {
 }
 
 impl State {
+    /// From here on, calls without progress are counted.
+    pub fn start(&mut self) {
+        (self.idle, self.idle_since) = (0, Instant::now());
+    }
+
     /// Counts a call and tells whether it goes wrong.
     fn step(&mut self, kind: On) -> bool {
         let step = self.calls;
         self.calls += 1;
         self.idle += 1;
-        self.most_idle = self.most_idle.max(self.idle);
+        // A call that took its time, as on a busy machine, may be made again.
+        let waits = Duration::from_millis(self.idle.saturating_sub(MOST_IDLE).into());
+        self.is_busy |= self.idle_since.elapsed() < waits;
         let meant = self.on == On::Both || self.on == kind;
         meant
             && match self.steps {
@@ -171,7 +185,7 @@ impl Read for Script {
             (0, After::Silence) => Err(ErrorKind::WouldBlock.into()),
             (0, After::End) => Ok(0),
             _ => {
-                state.idle = 0;
+                state.start();
                 Ok(count)
             }
         }
@@ -196,7 +210,7 @@ impl Write for Script {
         let count = bytes.len().min(state.write_size);
         state.output.extend(&bytes[..count]);
         if count > 0 {
-            state.idle = 0;
+            state.start();
         }
         if let Some(response) = state.respond.map(|respond| respond(&state.output))
             && !response.is_empty()

@@ -189,9 +189,7 @@ impl Inbox {
             message: self.message_end - self.message,
             bytes,
             wanted: self.wanted,
-            gathered: self
-                .gathering
-                .then(|| (mem::take(&mut self.text), mem::take(&mut self.bytes))),
+            gathered: self.gathering.then(|| self.take_gathered()),
         };
         self.clear();
         parked
@@ -204,9 +202,14 @@ impl Inbox {
         self.message_end = parked.message.min(self.end);
         self.next = self.message_end;
         self.wanted = parked.wanted;
-        if let Some(gathered) = parked.gathered {
-            (self.text, self.bytes) = gathered;
-            self.gathering = true;
+        if let Some((text, bytes)) = parked.gathered {
+            self.start_gathering();
+            if !text.is_empty() {
+                self.text = text;
+            }
+            if !bytes.is_empty() {
+                self.bytes = bytes;
+            }
         }
     }
 
@@ -236,6 +239,21 @@ impl Inbox {
         self.gathering = true;
     }
 
+    /// Takes out what has been gathered, in memory of its own size; what is empty leaves its memory
+    /// here.
+    fn take_gathered(&mut self) -> (String, Vec<u8>) {
+        let (mut text, mut bytes) = (String::new(), Vec::new());
+        if !self.text.is_empty() {
+            mem::swap(&mut text, &mut self.text);
+        }
+        if !self.bytes.is_empty() {
+            mem::swap(&mut bytes, &mut self.bytes);
+        }
+        text.shrink_to_fit();
+        bytes.shrink_to_fit();
+        (text, bytes)
+    }
+
     /// What was gathered is whole; it is forgotten when the next gathering starts.
     pub(super) fn end_gathering(&mut self) {
         self.peak = self.peak.max(self.text.len()).max(self.bytes.len());
@@ -263,8 +281,8 @@ impl Inbox {
             .min(STEP_TO_INFLATE.max(self.bytes.len()))
     }
 
-    /// Reserves room for `room` more gathered bytes. Doubles the memory, but leaves room for no
-    /// more than `left`.
+    /// Reserves room for `room` more gathered bytes. Doubles the memory that is filled, but leaves
+    /// room for no more than `left`.
     #[cfg(feature = "deflate")]
     pub(super) fn grow_bytes(&mut self, room: usize, left: usize) {
         if self.bytes.capacity() == 0 {
@@ -275,12 +293,8 @@ impl Inbox {
         let needed = self.bytes.len() + room;
         if needed > self.bytes.capacity() {
             let limit = self.bytes.len().saturating_add(left);
-            let capacity = self
-                .bytes
-                .capacity()
-                .saturating_mul(2)
-                .min(limit)
-                .max(needed);
+            let doubled = self.bytes.len().saturating_mul(2);
+            let capacity = doubled.min(limit).max(needed);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
     }

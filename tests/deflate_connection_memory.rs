@@ -65,7 +65,7 @@ fn receive(
 /// An inbox whose reads are as large as they get, so that its block is not counted.
 fn warm(connection: &mut Connection) -> Inbox {
     let mut inbox = Inbox::new();
-    let message = frame(connection.role(), 0x82, &[0; 60 * KIB]);
+    let message = frame(connection.role(), 0x82, &vec![0; 60 * KIB]);
     for _ in 0..10 {
         receive(connection, &mut inbox, &message).unwrap();
     }

@@ -1,10 +1,18 @@
 //! Automatic answers to Pings (RFC 6455, sections 5.5.2 and 5.5.3).
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 mod common;
 
 use common::pair::{
-    BINARY, CHUNKS, CLOSE, CONTINUATION, End, FIN, PING, PONG, Pair, ROLES, Seen, TEXT, close_body,
-    frame_to, text, timeless,
+    Act, BINARY, CHUNKS, CLOSE, CONTINUATION, End, FIN, PING, PONG, Pair, ROLES, Seen, TEXT,
+    close_body, frame_to, text, timeless,
 };
 use fullduplex::{CloseCode, Connection, Inbox, Role, SendError};
 
@@ -88,7 +96,7 @@ fn a_pong_goes_between_the_fragments_of_a_message_in_the_queue() {
     let mut config = timeless();
     config.max_frame_payload = Some(10_000);
     let mut server = End::new(Role::Server, &config);
-    server.connection.send_binary(&[0; 500_000]).unwrap();
+    server.connection.send_binary(&vec![0; 500_000]).unwrap();
     server.write(1);
     server.receive_frame(PING, b"p");
     let frames = {
@@ -108,7 +116,7 @@ fn a_pong_goes_between_the_fragments_of_a_message_in_the_queue() {
 fn only_the_latest_ping_is_answered_when_output_is_backed_up() {
     for role in ROLES {
         let mut end = End::new(role, &timeless());
-        end.connection.send_binary(&[0; 10_000]).unwrap();
+        end.connection.send_binary(&vec![0; 10_000]).unwrap();
         for payload in ["first", "second", "latest"] {
             end.receive_frame(PING, payload.as_bytes());
         }
@@ -229,7 +237,7 @@ fn nothing_is_answered_after_our_close() {
 /// finds a fault, or the peer closes before the Pong left.
 #[test]
 fn a_pong_that_is_owed_goes_out_before_the_close() {
-    let ends: [(&str, fn(&mut End)); 3] = [
+    let ends: [(&str, Act); 3] = [
         ("local close", |end| {
             end.connection.close(CloseCode::NORMAL, "").unwrap();
         }),

@@ -1,6 +1,14 @@
 //! The end of the transport in every state and at every byte (RFC 6455, sections 7.1.4, 7.1.5 and
 //! 7.2.1).
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 mod common;
 
 use common::pair::{

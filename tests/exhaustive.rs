@@ -172,7 +172,10 @@ fn assert_legal(first: u8, second: u8, rules: Rules) {
 fn event(first: u8, open: Option<u8>, payload: &[u8]) -> Result<Option<Seen>, ReceiveError> {
     let fin = first >= 128;
     let so_far: &[u8] = if open.is_some() { b"so far" } else { b"" };
-    let opcode = open.filter(|_| first & 15 == 0).unwrap_or(first & 15);
+    let opcode = match (first % 16, open) {
+        (0, Some(kind)) => kind,
+        (opcode, _) => opcode,
+    };
     Ok(match opcode {
         1 | 2 if !fin => None,
         1 => Some(Seen::Text(

@@ -1,6 +1,14 @@
 //! Failing the connection (RFC 6455, section 7.1.7): each fault of a peer, its close code, and that
 //! it is final.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 mod common;
 
 use common::pair::{
@@ -42,7 +50,7 @@ fn faults(role: Role) -> Vec<(Vec<u8>, ReceiveError, u16)> {
         (vec![0x8f], FrameError::UnknownOpcode(15).into(), 1002),
         (vec![0x09], FrameError::FragmentedControl.into(), 1002),
         (
-            vec![PING, masked | 126],
+            vec![PING, masked | 0x7e],
             FrameError::ControlTooLong.into(),
             1002,
         ),
@@ -58,12 +66,12 @@ fn faults(role: Role) -> Vec<(Vec<u8>, ReceiveError, u16)> {
         ),
         (wrong_mask.0, wrong_mask.1.into(), 1002),
         (
-            vec![BINARY, masked | 126, 0, 125],
+            vec![BINARY, masked | 0x7e, 0, 125],
             FrameError::NonMinimalLength.into(),
             1002,
         ),
         (
-            vec![BINARY, masked | 127, 0x80, 0, 0, 0, 0, 0, 0, 0],
+            vec![BINARY, masked | 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0],
             FrameError::LengthTopBit.into(),
             1002,
         ),
@@ -193,7 +201,7 @@ fn a_fault_drops_what_is_not_framed_yet() {
     let mut config = timeless();
     config.max_frame_payload = Some(1_000);
     let mut server = End::new(Role::Server, &config);
-    server.connection.send_binary(&[0; 900_000]).unwrap();
+    server.connection.send_binary(&vec![0; 900_000]).unwrap();
     server.write(10);
     server.receive(&[0xff]);
     server.write_all();

@@ -299,10 +299,7 @@ proptest! {
                     bytes.extend(frame(role, opcode | u8::from(last) << 7, part.as_bytes()));
                     whole.push_str(part);
                     if last {
-                        events.push(match *text {
-                            true => Seen::Text(whole.clone()),
-                            false => Seen::Binary(whole.clone().into_bytes()),
-                        });
+                        events.push(if *text { Seen::Text(whole.clone()) } else { Seen::Binary(whole.clone().into_bytes()) });
                     }
                     if let Some(payload) = control {
                         bytes.extend(frame(role, 0x8a, payload));

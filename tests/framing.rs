@@ -66,7 +66,7 @@ fn the_examples_of_the_rfc_are_understood() {
         ("82 7e 01 00", 256),
         ("82 7f 00 00 00 00 00 01 00 00", 65536),
     ] {
-        let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
+        let payload: Vec<u8> = (0..length).map(|i: u32| i as u8).collect();
         let bytes = [hex(head), payload.clone()].concat();
         assert_receives(Role::Client, &config, &bytes, &[binary(payload)]);
     }
@@ -168,11 +168,11 @@ fn a_length_of_four_gigabytes_is_compared_before_it_is_used() {
 fn a_length_that_is_not_minimal_is_refused() {
     for (mask, role) in [(0x80, Role::Server), (0, Role::Client)] {
         for length in [0, 1, 5, 124, 125_u16] {
-            let bytes = [&[0x82, mask | 126], &length.to_be_bytes()[..]].concat();
+            let bytes = [&[0x82, mask | 0x7e], &length.to_be_bytes()[..]].concat();
             assert_fails(role, &bytes, FrameError::NonMinimalLength, 1002);
         }
         for length in [0, 5, 125, 126, 127, 65534, 65535_u64] {
-            let bytes = [&[0x82, mask | 127], &length.to_be_bytes()[..]].concat();
+            let bytes = [&[0x82, mask | 0x7f], &length.to_be_bytes()[..]].concat();
             assert_fails(role, &bytes, FrameError::NonMinimalLength, 1002);
         }
     }
@@ -295,8 +295,13 @@ fn a_control_frame_longer_than_125_bytes_is_refused() {
         }
         let ping = frame(role, 0x89, &[7; 125]);
         assert_receives(role, &Config::default(), &ping, &[Seen::Ping(vec![7; 125])]);
-        let pong = frame(role, 0x8a, &[7; 125]);
-        assert_receives(role, &Config::default(), &pong, &[Seen::Pong(vec![7; 125])]);
+        let answer = frame(role, 0x8a, &[7; 125]);
+        assert_receives(
+            role,
+            &Config::default(),
+            &answer,
+            &[Seen::Pong(vec![7; 125])],
+        );
     }
 }
 

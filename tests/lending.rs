@@ -396,7 +396,7 @@ fn the_room_adapts_to_the_reads() {
 /// The room holds the rest of the frame in progress, as far as the bytes received allow.
 #[test]
 fn the_room_grows_with_the_frame_in_progress() {
-    let bytes = frame(Role::Client, 0x82, &[3; 60_000]);
+    let bytes = frame(Role::Client, 0x82, &vec![3; 60_000]);
     let mut feed = Feed::new(Role::Client, &Config::default());
     feed.push(&bytes[..1000]);
     let rest = bytes.len() - 1000;

@@ -1,10 +1,20 @@
 //! How a connection ended, on every path (RFC 6455, sections 7.1.4 to 7.1.7).
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 mod common;
 
 use std::time::Duration;
 
-use common::pair::{CHUNKS, CONTINUATION, End, PING, Pair, ROLES, TEXT, no_timeouts, timeless};
+use common::pair::{
+    Act, CHUNKS, CONTINUATION, End, PING, Pair, ROLES, TEXT, no_timeouts, timeless,
+};
 use fullduplex::frame::FrameError;
 use fullduplex::{
     CloseCode, CloseFrame, Config, Initiator, Keepalive, Outcome, ReceiveError, Role, State,
@@ -62,10 +72,11 @@ fn silence(end: &mut End, seconds: u64) {
 
 /// R6455-7.1.4-01, R6455-7.1.5-01: every way in which a connection ends.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn the_outcome_tells_every_path() {
     use Initiator::{Local, Remote};
     use ReceiveError::{CloseTimeout, KeepaliveTimeout, UnexpectedEof};
-    let paths: [(&str, fn(&mut End), Facts); 14] = [
+    let paths: [(&str, Act, Facts); 14] = [
         (
             "local close, answered",
             |end| {

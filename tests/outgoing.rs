@@ -1,5 +1,13 @@
 //! The outgoing stream of bytes: payloads that are not copied, and writes that fall short.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 mod common;
 
 use bytes::{Buf, Bytes};
@@ -79,7 +87,7 @@ fn short_writes_do_not_change_the_stream() {
                 end.connection.send(vec![1; 20_000]).unwrap();
                 end.connection.send(vec![2; 100_000]).unwrap();
                 end.connection.ping(b"ping").unwrap();
-                end.connection.send_binary(&[3; 30_000]).unwrap();
+                end.connection.send_binary(&vec![3; 30_000]).unwrap();
                 end.receive_frame(PING, b"pong");
                 end.connection.close(CloseCode::NORMAL, "bye").unwrap();
                 end
@@ -101,7 +109,7 @@ fn short_writes_do_not_change_the_stream() {
 fn bursts_that_are_written_in_two_parts_can_go_on_for_ever() {
     let mut server = End::server();
     for _ in 0..600 {
-        server.connection.send_binary(&[0; 200_000]).unwrap();
+        server.connection.send_binary(&vec![0; 200_000]).unwrap();
         server.write(190_000);
         server.write_all();
         server.wire.clear();

@@ -1,5 +1,13 @@
 //! Sending messages and fragments (RFC 6455, sections 5.1 to 5.4, 5.6 and 6.1).
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 mod common;
 
 use std::collections::HashSet;
@@ -208,7 +216,7 @@ fn a_message_one_byte_over_the_frame_limit_is_cut_in_two() {
 fn control_frames_go_between_fragments() {
     for role in ROLES {
         let mut end = End::new(role, &max_frame_payload(1_000));
-        end.connection.send_binary(&[1; 300_000]).unwrap();
+        end.connection.send_binary(&vec![1; 300_000]).unwrap();
         end.write(1); // the first fragments are framed now
         end.connection.ping(b"mine").unwrap();
         end.receive_frame(PING, b"yours");

@@ -1,8 +1,8 @@
 //! WebSockets over blocking streams: anything that is [`Read`](std::io::Read) +
 //! [`Write`](std::io::Write).
 //!
-//! A server gets a [`WebSocket`] from [`accept`], or from [`receive`] if it wants to look at the
-//! request first or to serve pages on the same port. A client gets one from [`connect`]. Over TCP
+//! A server gets a [`WebSocket`] from [`accept()`], or from [`receive`] if it wants to look at the
+//! request first or to serve pages on the same port. A client gets one from [`connect()`]. Over TCP
 //! the deadlines of [`Timeouts`](crate::Timeouts) are kept; over other streams
 //! they are looked at whenever a call returns, so give those read and write timeouts of their own.
 //!

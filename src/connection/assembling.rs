@@ -22,7 +22,7 @@ pub(super) struct Frame {
     pub(super) remaining: u64,
 }
 
-/// The message that is open, if [`Rules::in_message`] says so.
+/// The message that is open, if [`Rules::in_message`](crate::frame::Rules::in_message) says so.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message {
     pub(super) kind: MessageKind,

@@ -35,7 +35,7 @@ pub use sender::Sender;
 use crate::frame::CloseCode;
 use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
-use receiver::Ready;
+use receiver::{Place, Ready, lend};
 use timers::{Due, Facts, Timers};
 
 /// One end of an open WebSocket connection, without any I/O.
@@ -140,6 +140,21 @@ impl Connection {
         &mut self,
         inbox: &'i mut Inbox,
     ) -> Result<Option<Event<'i>>, ReceiveError> {
+        if let Some((kind, range)) = self.receiver.take_whole(inbox) {
+            (self.heard, self.message) = (true, true);
+            return match lend(inbox, kind, range) {
+                Ok(event) => Ok(Some(event)),
+                Err(error) => Err(self.fail(error.into())),
+            };
+        }
+        self.poll_any_event(inbox)
+    }
+
+    #[inline(never)]
+    fn poll_any_event<'i>(
+        &mut self,
+        inbox: &'i mut Inbox,
+    ) -> Result<Option<Event<'i>>, ReceiveError> {
         match self.advance(inbox)? {
             Some(ready) => self.view(inbox, ready).map(Some),
             None => Ok(None),
@@ -149,6 +164,10 @@ impl Connection {
     /// Consumes bytes until there is something to report, and does what the protocol demands on it.
     #[inline]
     pub(crate) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Received>, ReceiveError> {
+        if let Some((kind, range)) = self.receiver.take_whole(inbox) {
+            (self.heard, self.message) = (true, true);
+            return Ok(Some(Received(Ready::Message(kind, Place::Block(range)))));
+        }
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,
             Ok(None) => {
@@ -346,7 +365,9 @@ impl Connection {
                 Due::Idle => {
                     let _ = self.sender.close(CloseCode::GOING_AWAY, "idle timeout");
                 }
-                Due::KeepaliveTimeout => self.fail(ReceiveError::KeepaliveTimeout),
+                Due::KeepaliveTimeout => {
+                    self.fail(ReceiveError::KeepaliveTimeout);
+                }
                 Due::CloseTimeout => {
                     self.fail(ReceiveError::CloseTimeout);
                     self.received_eof(); // whatever the transport still does
@@ -440,9 +461,11 @@ impl Connection {
             && !self.sender.wants_write()
     }
 
-    fn fail(&mut self, error: ReceiveError) {
+    #[cold]
+    fn fail(&mut self, error: ReceiveError) -> ReceiveError {
         let error = self.receiver.fail(error);
         self.sender.fail(&error);
+        error
     }
 }
 

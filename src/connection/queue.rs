@@ -1,24 +1,26 @@
 //! The outgoing queue: messages to frames, automatic answers, and the order between them.
 //!
 //! ```text
-//!   messages, pings ──► backlog: messages to be cut ──► outgoing: frames ──► transport
-//!   answers ──────────► slot: the latest Pong, or the one Close frame ──▲
+//!   messages ──► backlog: messages that are to be cut ──► outgoing: frames ──► transport
+//!   pings ─────────────────────────────────────────────────────▲
+//!   answers ───► the latest Pong; the one Close frame ─────────┘
 //! ```
 //!
-//! Automatic answers wait in a slot and not in the queue, so that a peer that makes us answer and
-//! never reads cannot make the queue grow. A Pong becomes a frame just before the next message is
-//! framed, or when little is left to be written; the Close frame when no message is left before it.
+//! Automatic answers wait in places of their own and not in the queue, so that a peer that makes us
+//! answer and never reads cannot make the queue grow. A Pong becomes a frame just before the next
+//! message is framed, or when little is left to be written; the Close frame when no message is left
+//! before it.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use bytes::Bytes;
 
 use super::config::{Config, Role};
 use super::keys::MaskKeys;
 use super::outgoing::Outgoing;
-use crate::frame::{CloseCode, CloseFrame, Header, MAX_CONTROL_PAYLOAD, Opcode, apply_mask};
+use crate::frame::{CloseFrame, Header, Opcode, apply_mask};
 
 /// Payloads from this size on are written from where they are instead of being copied behind their
 /// header. Below it, the copy is cheaper than one more element of a vectored write.
@@ -41,8 +43,13 @@ pub(super) struct Queue {
     /// Messages that are to be cut into fragments, and what was queued behind them.
     backlog: VecDeque<Unframed>,
     backlog_bytes: usize,
-    /// The answer that is due: the latest Pong, or the Close frame, which nothing may follow.
-    slot: Option<Control>,
+    /// The payload of the latest Pong, and whether it waits. The memory is kept for the next one.
+    pong: Vec<u8>,
+    pong_waits: bool,
+    /// What our Close frame says, from the moment it is decided on, and whether it waits. Nothing
+    /// may follow it.
+    close: Option<CloseFrame>,
+    close_waits: bool,
     max_frame_payload: usize,
 }
 
@@ -62,14 +69,6 @@ struct Unframed {
     payload: Bytes,
 }
 
-/// A control frame, inline.
-#[derive(Clone, Copy)]
-struct Control {
-    opcode: Opcode,
-    bytes: [u8; MAX_CONTROL_PAYLOAD],
-    length: u8,
-}
-
 impl Queue {
     pub(super) fn new(keys: Option<MaskKeys>, config: &Config, head: Vec<u8>) -> Self {
         Self {
@@ -77,7 +76,10 @@ impl Queue {
             outgoing: Outgoing::starting_with(head),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
-            slot: None,
+            pong: Vec::new(),
+            pong_waits: false,
+            close: None,
+            close_waits: false,
             max_frame_payload: config.max_frame_payload.unwrap_or(usize::MAX).max(1),
         }
     }
@@ -93,7 +95,7 @@ impl Queue {
     /// What is to be written, as far as it has become frames by now.
     #[inline]
     pub(super) fn outgoing(&mut self) -> &mut Outgoing {
-        if self.slot.is_some() || !self.backlog.is_empty() {
+        if self.is_holding_back() {
             self.refill();
         }
         &mut self.outgoing
@@ -101,7 +103,13 @@ impl Queue {
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.outgoing.is_empty() && self.slot.is_none() && self.backlog.is_empty()
+        self.outgoing.is_empty() && !self.is_holding_back()
+    }
+
+    /// Whether something waits to become a frame.
+    #[inline]
+    fn is_holding_back(&self) -> bool {
+        !self.backlog.is_empty() || self.pong_waits || self.close_waits
     }
 
     /// Bytes that wait, automatic answers aside.
@@ -125,6 +133,9 @@ impl Queue {
         self.outgoing.release();
         if self.backlog.is_empty() {
             self.backlog = VecDeque::new();
+        }
+        if !self.pong_waits {
+            self.pong = Vec::new();
         }
     }
 
@@ -164,13 +175,26 @@ impl Queue {
     }
 
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
-        self.flush_pong_unless_backed_up();
-        self.slot = Control::new(Opcode::Pong, payload);
+        if self.outgoing.len() < PONG_BACKLOG {
+            self.flush_pong();
+            self.encode(Framing::single(Opcode::Pong), payload);
+        } else {
+            self.pong.clear();
+            self.pong.extend_from_slice(payload);
+            self.pong_waits = true;
+        }
     }
 
-    pub(super) fn put_close(&mut self, frame: &CloseFrame) {
+    pub(super) fn put_close(&mut self, frame: CloseFrame) {
         self.flush_pong(); // a Ping that came before is still answered (section 5.5.2)
-        self.slot = Some(Control::close(frame));
+        self.close = Some(frame);
+        self.close_waits = true;
+    }
+
+    /// What our Close frame says, once it was decided on.
+    #[inline]
+    pub(super) fn close(&self) -> Option<&CloseFrame> {
+        self.close.as_ref()
     }
 
     /// Turns slot and backlog into frames: a Pong first, then fragments, and the Close frame when
@@ -199,16 +223,13 @@ impl Queue {
             self.backlog_bytes -= size;
             self.encode_owned(framing, payload);
         }
-        if let Some(
-            close @ Control {
-                opcode: Opcode::Close,
-                ..
-            },
-        ) = self.slot
+        if self.close_waits
             && self.backlog.is_empty()
+            && let Some(close) = &self.close
         {
-            self.slot = None;
-            self.encode(Framing::single(Opcode::Close), close.payload());
+            let body = close.to_body();
+            self.encode(Framing::single(Opcode::Close), &body);
+            self.close_waits = false;
         }
     }
 
@@ -220,15 +241,10 @@ impl Queue {
 
     #[inline]
     fn flush_pong(&mut self) {
-        if let Some(
-            control @ Control {
-                opcode: Opcode::Pong,
-                ..
-            },
-        ) = self.slot
-        {
-            self.slot = None;
-            self.encode(Framing::single(Opcode::Pong), control.payload());
+        if mem::take(&mut self.pong_waits) {
+            let payload = mem::take(&mut self.pong);
+            self.encode(Framing::single(Opcode::Pong), &payload);
+            self.pong = payload;
         }
     }
 
@@ -291,54 +307,8 @@ impl Framing {
     }
 }
 
-impl Control {
-    /// `None` if the payload is longer than a control frame can carry, which a received one is not.
-    fn new(opcode: Opcode, payload: &[u8]) -> Option<Self> {
-        let mut bytes = [0; MAX_CONTROL_PAYLOAD];
-        bytes.get_mut(..payload.len())?.copy_from_slice(payload);
-        Some(Self {
-            opcode,
-            bytes,
-            length: u8::try_from(payload.len()).ok()?,
-        })
-    }
-
-    fn close(frame: &CloseFrame) -> Self {
-        let bytes = [0; MAX_CONTROL_PAYLOAD];
-        let mut control = Self {
-            opcode: Opcode::Close,
-            bytes,
-            length: 0,
-        };
-        if frame.code != CloseCode::NO_STATUS {
-            let code = u16::from(frame.code).to_be_bytes();
-            for (place, byte) in control
-                .bytes
-                .iter_mut()
-                .zip(code.iter().chain(frame.reason.as_bytes()))
-            {
-                *place = *byte;
-                control.length += 1;
-            }
-        }
-        control
-    }
-
-    fn payload(&self) -> &[u8] {
-        self.bytes
-            .get(..usize::from(self.length))
-            .unwrap_or_default()
-    }
-}
-
 impl fmt::Debug for Unframed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}({} bytes)", self.framing.opcode, self.payload.len())
-    }
-}
-
-impl fmt::Debug for Control {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}({} bytes)", self.opcode, self.length)
     }
 }

@@ -12,7 +12,7 @@ use super::config::{Config, Delivery, Role};
 use super::error::ReceiveError;
 use super::event::{Binary, BinaryPlace, Event, Piece, PiecePayload, Position, Text, TextPlace};
 use super::inbox::Inbox;
-use crate::frame::{CloseFrame, Header, Opcode, Rules, apply_mask, parse_close_body};
+use crate::frame::{CloseFrame, Header, Opcode, Rules, WholeMessage, apply_mask, parse_close_body};
 use crate::handshake::Extensions;
 use crate::message::MessageKind;
 use crate::utf8::{Decoder, Utf8Error};
@@ -26,8 +26,8 @@ const SPLIT_TEXT: usize = 16 * 1024;
 /// The receiving half of a connection: usable on its own thread after
 /// [`Connection::split`](crate::Connection::split).
 ///
-/// It answers nothing itself. Hand each [`Event`] to [`Sender::answer`](crate::Sender::answer) and
-/// an error to [`Sender::fail`](crate::Sender::fail).
+/// It answers nothing itself. Hand each [`Event`] to [`Sender::answer`](crate::connection::Sender::answer) and
+/// an error to [`Sender::fail`](crate::connection::Sender::fail).
 ///
 /// ```
 /// use fullduplex::{Config, Connection, Inbox};
@@ -93,7 +93,7 @@ impl Receiver {
             rules,
             max_frame: config.limits.max_frame,
             max_message: config.limits.max_message,
-            max_fragments: config.limits.max_fragments,
+            max_fragments: config.limits.max_fragments.max(1), // a message is at least one frame
             delivery: config.delivery,
             eof: false,
             end: None,
@@ -116,6 +116,12 @@ impl Receiver {
         &mut self,
         inbox: &'i mut Inbox,
     ) -> Result<Option<Event<'i>>, ReceiveError> {
+        if let Some((kind, range)) = self.take_whole(inbox) {
+            return match lend(inbox, kind, range) {
+                Ok(event) => Ok(Some(event)),
+                Err(error) => Err(self.fail(error.into())),
+            };
+        }
         match self.advance(inbox)? {
             Some(ready) => self.view(inbox, ready).map(Some),
             None => Ok(None),
@@ -159,8 +165,32 @@ impl Receiver {
         first
     }
 
-    /// Consumes bytes until there is something to report.
+    /// Takes a message that came in one frame and is all there, which most are: nothing has to be
+    /// remembered for it. `None` says nothing; [`advance`](Self::advance) finds out.
     #[inline]
+    pub(super) fn take_whole(&self, inbox: &mut Inbox) -> Option<(MessageKind, Range<usize>)> {
+        let between = self.end.is_none() && self.frame.is_none() && !self.rules.in_message;
+        if !between || self.delivery != Delivery::Whole {
+            return None;
+        }
+        let unread = inbox.unread_mut();
+        let WholeMessage {
+            kind,
+            key,
+            header,
+            length,
+        } = WholeMessage::at_front(unread, self.rules.role)?;
+        if length as u64 > self.max_frame.min(self.max_message) {
+            return None;
+        }
+        if let (Some(key), Some(payload)) = (key, unread.get_mut(header..header + length)) {
+            apply_mask(payload, key, 0);
+        }
+        inbox.consume(header);
+        Some((kind, inbox.take(length)))
+    }
+
+    /// Consumes bytes until there is something to report.
     pub(super) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
         if self.end.is_some() {
             return self.ended(inbox);
@@ -196,11 +226,6 @@ impl Receiver {
                 return Err(self.fail(error));
             }
             inbox.consume(size);
-            let alone = header.fin && !self.rules.in_message && !self.message.compressed;
-            let whole = alone && there >= header.length;
-            if whole && self.delivery == Delivery::Whole {
-                return Ok(Some(self.whole_message(inbox, header)));
-            }
             self.open_frame(inbox, header);
         }
     }
@@ -213,15 +238,10 @@ impl Receiver {
         ready: Ready,
     ) -> Result<Event<'i>, ReceiveError> {
         Ok(match ready {
-            Ready::Message(MessageKind::Binary, Place::Block(range)) => {
-                Event::Binary(Binary(BinaryPlace::Block(inbox, range)))
-            }
-            Ready::Message(MessageKind::Text, Place::Block(range)) => {
-                match lend_text(inbox, range) {
-                    Ok(place) => Event::Text(Text(place)),
-                    Err(error) => return Err(self.fail(error.into())),
-                }
-            }
+            Ready::Message(kind, Place::Block(range)) => match lend(inbox, kind, range) {
+                Ok(event) => event,
+                Err(error) => return Err(self.fail(error.into())),
+            },
             Ready::Message(MessageKind::Binary, Place::Gathered) => {
                 Event::Binary(Binary(BinaryPlace::Gathered(&mut inbox.bytes)))
             }
@@ -296,13 +316,6 @@ impl Receiver {
         Ok(())
     }
 
-    /// A message in a single frame that is all there: nothing to assemble.
-    #[inline]
-    fn whole_message(&self, inbox: &mut Inbox, header: Header) -> Ready {
-        let range = take_unmasked(inbox, header);
-        Ready::Message(self.message.kind, Place::Block(range))
-    }
-
     /// A control frame that is all there.
     fn control(&mut self, inbox: &mut Inbox, header: Header) -> Result<Ready, ReceiveError> {
         let range = take_unmasked(inbox, header);
@@ -331,6 +344,19 @@ fn take_unmasked(inbox: &mut Inbox, header: Header) -> Range<usize> {
         apply_mask(payload, key, 0);
     }
     inbox.take(count)
+}
+
+/// Lends a message that stands in the block.
+#[inline]
+pub(super) fn lend(
+    inbox: &mut Inbox,
+    kind: MessageKind,
+    range: Range<usize>,
+) -> Result<Event<'_>, Utf8Error> {
+    Ok(match kind {
+        MessageKind::Binary => Event::Binary(Binary(BinaryPlace::Block(inbox, range))),
+        MessageKind::Text => Event::Text(Text(lend_text(inbox, range)?)),
+    })
 }
 
 /// Validates a text that stands whole in the block, once, and lends it.

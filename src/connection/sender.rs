@@ -35,8 +35,6 @@ use {
 #[derive(Debug)]
 pub struct Sender {
     queue: Queue,
-    /// What our Close frame said, from the moment it is decided on.
-    close_sent: Option<CloseFrame>,
     /// Where in the stream of outgoing bytes the latest keepalive Ping ends.
     keepalive_end: u64,
     /// Whether the transport ended, so that nothing can be sent although no Close frame was.
@@ -67,7 +65,6 @@ impl Sender {
         let _ = extensions;
         Self {
             queue: Queue::new(keys, config, head),
-            close_sent: None,
             keepalive_end: 0,
             ended: false,
             stream: None,
@@ -169,7 +166,7 @@ impl Sender {
         self.push_fragment(opcode, fin, payload, stream)
     }
 
-    /// Queues a Ping. Its Pong arrives as [`Event::Pong`](crate::Event::Pong) with the same payload.
+    /// Queues a Ping. Its Pong arrives as [`Event::Pong`] with the same payload.
     ///
     /// # Errors
     ///
@@ -206,7 +203,7 @@ impl Sender {
         if reason.len() > MAX_REASON {
             return Err(SendError::ReasonTooLong(reason.len()));
         }
-        self.put_close(CloseFrame {
+        self.queue.put_close(CloseFrame {
             code,
             reason: String::from(reason),
         });
@@ -230,11 +227,11 @@ impl Sender {
     #[cold]
     pub fn fail(&mut self, error: &ReceiveError) {
         self.queue.drop_backlog();
-        if self.close_sent.is_some() {
+        if self.queue.close().is_some() {
             return;
         }
         match error.close_code() {
-            Some(code) => self.put_close(CloseFrame {
+            Some(code) => self.queue.put_close(CloseFrame {
                 code,
                 reason: error.close_reason(),
             }),
@@ -273,7 +270,7 @@ impl Sender {
 
     /// What our Close frame said, once it was decided on.
     pub(super) fn close_sent(&self) -> Option<&CloseFrame> {
-        self.close_sent.as_ref()
+        self.queue.close()
     }
 
     pub(super) fn written(&self) -> u64 {
@@ -297,15 +294,15 @@ impl Sender {
 
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
         // Nothing follows our Close frame.
-        if self.close_sent.is_none() {
+        if self.queue.close().is_none() {
             self.queue.answer_ping(payload);
         }
     }
 
     /// Echoes the code and not the reason: the reason was meant for us.
     pub(super) fn answer_close(&mut self, frame: &CloseFrame) {
-        if self.close_sent.is_none() {
-            self.put_close(CloseFrame {
+        if self.queue.close().is_none() {
+            self.queue.put_close(CloseFrame {
                 code: frame.code,
                 reason: String::new(),
             });
@@ -358,12 +355,7 @@ impl Sender {
     /// Whether the application can send no more.
     #[inline]
     fn is_over(&self) -> bool {
-        self.close_sent.is_some() || self.ended
-    }
-
-    fn put_close(&mut self, frame: CloseFrame) {
-        self.queue.put_close(&frame);
-        self.close_sent = Some(frame);
+        self.queue.close().is_some() || self.ended
     }
 
     fn send_owned(&mut self, message: Message, choice: Choice) -> Result<(), Unsent> {

@@ -7,7 +7,7 @@
 
 use core::time::Duration;
 
-use super::config::{Keepalive, Timeouts};
+use super::config::Timeouts;
 
 /// What has happened on the connection since it began, or since the timers were told last.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,7 +37,10 @@ pub(super) enum Due {
 
 #[derive(Debug)]
 pub(super) struct Timers {
-    config: Timeouts,
+    interval: Span,
+    timeout: Span,
+    idle: Span,
+    close: Span,
     /// `None` until the first call tells the time.
     marks: Option<Marks>,
 }
@@ -45,13 +48,13 @@ pub(super) struct Timers {
 /// When things happened, as far as the timers were told.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
-    heard: Duration,
-    message: Duration,
+    heard: Span,
+    message: Span,
     /// Output moved, or there was none that waited for a Ping to leave.
-    progress: Duration,
+    progress: Span,
     written: u64,
     ping: Ping,
-    closing: Option<Duration>,
+    closing: Option<Span>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,19 +62,44 @@ enum Ping {
     None,
     /// Queued, and gone once the transport has taken so many bytes.
     Queued(u64),
-    Left(Duration),
+    Left(Span),
+}
+
+/// A duration in half the memory: nanoseconds, which last for 584 years. The largest stands for
+/// whatever is longer, and for never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Span(u64);
+
+impl Span {
+    const NEVER: Self = Self(u64::MAX);
+
+    fn new(duration: Duration) -> Self {
+        u64::try_from(duration.as_nanos()).map_or(Self::NEVER, Self)
+    }
+
+    fn optional(duration: Option<Duration>) -> Self {
+        duration.map_or(Self::NEVER, Self::new)
+    }
+
+    const fn plus(self, later: Self) -> Self {
+        Self(self.0.saturating_add(later.0))
+    }
 }
 
 impl Timers {
     pub(super) fn new(config: Timeouts) -> Self {
         Self {
-            config,
+            interval: Span::optional(config.keepalive.map(|keepalive| keepalive.interval)),
+            timeout: Span::optional(config.keepalive.map(|keepalive| keepalive.timeout)),
+            idle: Span::optional(config.idle),
+            close: Span::optional(config.close),
             marks: None,
         }
     }
 
     /// Takes note of `facts` and returns what is due at `now`.
     pub(super) fn observe(&mut self, now: Duration, facts: Facts) -> Option<Due> {
+        let now = Span::new(now);
         let marks = self.marks.get_or_insert(Marks {
             heard: now,
             message: now,
@@ -106,44 +134,36 @@ impl Timers {
     pub(super) fn ping_queued(&mut self, now: Duration, end: u64) {
         if let Some(marks) = &mut self.marks {
             marks.ping = Ping::Queued(end);
-            marks.progress = now;
+            marks.progress = Span::new(now);
         }
     }
 
     /// The earliest deadline, or `None` if there is none or the time was never told.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.next().map(|(_, deadline)| deadline)
+        self.next()
+            .map(|(_, deadline)| Duration::from_nanos(deadline.0))
     }
 
-    fn next(&self) -> Option<(Due, Duration)> {
+    fn next(&self) -> Option<(Due, Span)> {
         let marks = self.marks?;
-        if let Some(closing) = marks.closing {
+        let (due, deadline) = if let Some(closing) = marks.closing {
             // Keepalive and idleness no longer matter.
-            return self
-                .config
-                .close
-                .map(|limit| (Due::CloseTimeout, closing.saturating_add(limit)));
-        }
-        let keepalive = self
-            .config
-            .keepalive
-            .map(|Keepalive { interval, timeout }| match marks.ping {
-                Ping::None => (Due::Ping, marks.heard.saturating_add(interval)),
-                // A Ping that cannot leave says the same as one without an answer, once the transport
-                // has stopped taking bytes altogether.
-                Ping::Queued(_) => (
-                    Due::KeepaliveTimeout,
-                    marks.progress.saturating_add(timeout),
-                ),
-                Ping::Left(at) => (Due::KeepaliveTimeout, at.saturating_add(timeout)),
-            });
-        let idle = self
-            .config
-            .idle
-            .map(|limit| (Due::Idle, marks.message.saturating_add(limit)));
-        [keepalive, idle]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(_, deadline)| *deadline)
+            (Due::CloseTimeout, closing.plus(self.close))
+        } else {
+            let keepalive = match marks.ping {
+                Ping::None => (Due::Ping, marks.heard.plus(self.interval)),
+                // A Ping that cannot leave says the same as one without an answer, once the
+                // transport has stopped taking bytes altogether.
+                Ping::Queued(_) => (Due::KeepaliveTimeout, marks.progress.plus(self.timeout)),
+                Ping::Left(at) => (Due::KeepaliveTimeout, at.plus(self.timeout)),
+            };
+            let idle = (Due::Idle, marks.message.plus(self.idle));
+            if idle.1 < keepalive.1 {
+                idle
+            } else {
+                keepalive
+            }
+        };
+        (deadline < Span::NEVER).then_some((due, deadline))
     }
 }

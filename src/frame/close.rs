@@ -1,6 +1,7 @@
 //! Close frames (RFC 6455, sections 5.5.1 and 7.4): codes, reasons, and the body that holds them.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::str;
 
@@ -164,6 +165,14 @@ impl CloseFrame {
         code: CloseCode::NO_STATUS,
         reason: String::new(),
     };
+
+    /// The body that says this on the wire.
+    pub(crate) fn to_body(&self) -> Vec<u8> {
+        if self.code == CloseCode::NO_STATUS {
+            return Vec::new();
+        }
+        [&self.code.0.to_be_bytes(), self.reason.as_bytes()].concat()
+    }
 }
 
 impl fmt::Display for CloseFrame {

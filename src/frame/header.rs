@@ -17,10 +17,10 @@ pub const MAX_CONTROL_PAYLOAD: usize = 125;
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV: u8 = 0x70;
-const MASK: u8 = 0x80;
-const LENGTH: u8 = 0x7f;
-const LENGTH_16: u8 = 126;
-const LENGTH_64: u8 = 127;
+pub(super) const MASK: u8 = 0x80;
+pub(super) const LENGTH: u8 = 0x7f;
+pub(super) const LENGTH_16: u8 = 126;
+pub(super) const LENGTH_64: u8 = 127;
 
 /// A decoded or to be encoded frame header.
 ///

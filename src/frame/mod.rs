@@ -7,6 +7,7 @@ mod close;
 mod header;
 mod mask;
 mod opcode;
+mod whole;
 
 pub use close::{CloseCode, CloseFrame, MAX_REASON};
 pub use header::{FrameError, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Rules};
@@ -15,3 +16,4 @@ pub use opcode::Opcode;
 
 pub(crate) use close::parse_close_body;
 pub(crate) use mask::rotate_key;
+pub(crate) use whole::WholeMessage;

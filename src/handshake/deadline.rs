@@ -4,9 +4,6 @@ use core::time::Duration;
 
 use super::error::HandshakeError;
 
-/// How long a handshake may take unless something else is asked for.
-pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// One deadline for the whole handshake: a peer that sends a byte now and then does not move it.
 #[derive(Debug)]
 pub(super) struct Deadline {

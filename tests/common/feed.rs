@@ -4,6 +4,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::cast_possible_truncation,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,

@@ -7,6 +7,13 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 #![allow(unreachable_pub, reason = "each test binary is a crate of its own")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +21,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use fullduplex::{
-    CloseFrame, Config, Connection, Event, Inbox, MaskKeys, ReceiveError, Role, Timeouts,
+    CloseFrame, Config, Connection, Event, Inbox, MaskKeys, ReceiveError, Role, State, Timeouts,
 };
 
 /// How many bytes a link carries at once; every protocol test runs for each.
@@ -141,11 +148,11 @@ pub fn frame_to(role: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     match payload.len() {
         short @ 0..=125 => frame.push(mask | u8::try_from(short).unwrap()),
         medium @ 126..=0xffff => {
-            frame.push(mask | 126);
+            frame.push(mask | 0x7e);
             frame.extend(u16::try_from(medium).unwrap().to_be_bytes());
         }
         long => {
-            frame.push(mask | 127);
+            frame.push(mask | 0x7f);
             frame.extend((long as u64).to_be_bytes());
         }
     }
@@ -167,6 +174,9 @@ pub fn close_to(role: Role, code: u16, reason: &str) -> Vec<u8> {
 pub fn close_body(code: u16, reason: &str) -> Vec<u8> {
     [&code.to_be_bytes(), reason.as_bytes()].concat()
 }
+
+/// Something that is done to an endpoint.
+pub type Act = fn(&mut End);
 
 /// A configuration without deadlines, for tests that do not tell the time.
 pub fn timeless() -> Config {
@@ -206,6 +216,25 @@ impl End {
             error: None,
             wire: Vec::new(),
         }
+    }
+
+    /// An endpoint that was told the time 0.
+    pub fn started(role: Role, config: &Config) -> Self {
+        let mut end = Self::new(role, config);
+        end.connection.handle_timeout(Duration::ZERO);
+        end
+    }
+
+    /// Tells the time and returns the first bytes of the frames that go out, all of which the
+    /// transport takes.
+    pub fn at(&mut self, now: Duration) -> Vec<u8> {
+        self.connection.handle_timeout(now);
+        let frames = self.write_frames();
+        self.connection.handle_timeout(now);
+        if self.connection.state() != State::Open {
+            self.poll(); // learns of a fault that time brought
+        }
+        frames.iter().map(|frame| frame.first).collect()
     }
 
     pub fn server() -> Self {

@@ -89,7 +89,7 @@ impl Handshake {
         keys.fill(&mut nonce);
         let key = key::encode_key(nonce);
         let outgoing = request.encode(&key, &config).into();
-        let deadline = Deadline::new(request.timeout);
+        let deadline = Deadline::new(config.timeouts.handshake);
         Self {
             outgoing,
             expected: request.expect(&key),

@@ -3,11 +3,9 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use crate::connection::Config;
 use crate::handshake::build::{self, BuildError};
-use crate::handshake::deadline::DEFAULT_TIMEOUT;
 use crate::handshake::extensions;
 use crate::handshake::grammar::is_token;
 use crate::handshake::headers::{Headers, write_field};
@@ -41,7 +39,6 @@ pub struct Request {
     subprotocols: Vec<String>,
     subprotocol: Subprotocol,
     headers: Headers,
-    pub(super) timeout: Option<Duration>,
 }
 
 impl Request {
@@ -63,7 +60,6 @@ impl Request {
             subprotocols: Vec::new(),
             subprotocol: Subprotocol::Optional,
             headers: Headers::new(),
-            timeout: Some(DEFAULT_TIMEOUT),
         }
     }
 
@@ -123,13 +119,6 @@ impl Request {
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, BuildError> {
         build::append(&mut self.headers, name, value, build::is_managed)?;
         Ok(self)
-    }
-
-    /// Sets how long the handshake may take, ten seconds unless set, or that it may take for ever.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeout = timeout;
-        self
     }
 
     /// The URL.

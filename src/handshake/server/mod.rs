@@ -14,7 +14,7 @@ pub use request::HttpRequest;
 pub use response::Response;
 pub use upgrade::{Acceptance, Upgrade};
 
-use super::deadline::{DEFAULT_TIMEOUT, Deadline};
+use super::deadline::Deadline;
 use super::head::{Kind, Scanner};
 use super::{HandshakeError, OriginPolicy, Step};
 use crate::connection::{Config, Inbox};
@@ -26,7 +26,9 @@ use crate::connection::{Config, Inbox};
 /// use fullduplex::handshake::{OriginPolicy, server};
 ///
 /// let origins = OriginPolicy::allow(["https://example.com"])?;
-/// let options = server::Options::new(origins).timeout(Some(Duration::from_secs(3)));
+/// let mut config = fullduplex::Config::default();
+/// config.timeouts.handshake = Some(Duration::from_secs(3));
+/// let options = server::Options::new(origins).config(config);
 /// let mut handshake = server::Handshake::new(options);
 /// handshake.handle_timeout(Duration::ZERO)?;
 /// assert_eq!(handshake.poll_timeout(), Some(Duration::from_secs(3)));
@@ -37,7 +39,6 @@ pub struct Options {
     origins: OriginPolicy,
     config: Config,
     early_data: EarlyData,
-    timeout: Option<Duration>,
 }
 
 /// What becomes of bytes that arrive together with the request, before it is answered.
@@ -56,17 +57,17 @@ pub enum EarlyData {
 
 impl Options {
     /// Options with this policy about the origins of web pages, which has to be chosen, and for
-    /// the rest the defaults: [`Config::default`], early data refused, ten seconds.
+    /// the rest the defaults: [`Config::default`], early data refused.
     pub fn new(origins: OriginPolicy) -> Self {
         Self {
             origins,
             config: Config::default(),
             early_data: EarlyData::default(),
-            timeout: Some(DEFAULT_TIMEOUT),
         }
     }
 
-    /// Sets the configuration of the connections, which includes the limits of the handshake.
+    /// Sets the configuration of the connections, which includes the limits and the deadline of
+    /// the handshake.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
@@ -77,13 +78,6 @@ impl Options {
     #[must_use]
     pub const fn early_data(mut self, early_data: EarlyData) -> Self {
         self.early_data = early_data;
-        self
-    }
-
-    /// Sets how long a client may take to send its request, or that it may take for ever.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeout = timeout;
         self
     }
 }
@@ -139,7 +133,7 @@ impl Handshake {
     pub fn new(options: Options) -> Self {
         Self {
             scanner: Scanner::new(Kind::Request),
-            deadline: Deadline::new(options.timeout),
+            deadline: Deadline::new(options.config.timeouts.handshake),
             options,
             at_eof: false,
         }

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod json;
+
 use bytes::Buf;
 use fullduplex::frame::{Header, Opcode, apply_mask};
 use fullduplex::{Config, Connection, Event, Inbox, MaskKeys, Role};

@@ -47,6 +47,7 @@ fn main() {
                 }
             }]);
             row("compress", level, takeover, ratio, backend, connection);
+            let (backend_so_far, connection_so_far) = (backend, connection);
 
             let mut wire = Vec::new();
             let mut server = lane(level, takeover).1;
@@ -67,6 +68,8 @@ fn main() {
                 }
             }]);
             row("inflate", level, takeover, ratio, backend, connection);
+            let (backend, connection) = (backend + backend_so_far, connection + connection_so_far);
+            row("both", level, takeover, ratio, backend, connection);
         }
     }
 }

@@ -271,12 +271,12 @@ impl Inbox {
         decoder.push(piece, |text| self.text.push_str(text))
     }
 
-    /// How much room to inflate `available` bytes into at a time: as much as they are likely to
-    /// fill, and not much more than what has been inflated before.
+    /// How much room to inflate into at a time: as much as is `likely` to be filled, and not much
+    /// more than what has been inflated before.
     #[cfg(feature = "deflate")]
-    pub(super) fn room_to_inflate(&self, available: usize) -> usize {
-        let likely = available.saturating_mul(4).max(self.bytes.len() / 2);
+    pub(super) fn room_to_inflate(&self, likely: usize) -> usize {
         likely
+            .max(self.bytes.len() / 2)
             .max(LEAST_TO_INFLATE)
             .min(STEP_TO_INFLATE.max(self.bytes.len()))
     }

@@ -21,6 +21,11 @@ use crate::utf8::Utf8Error;
 /// has to end, too, while stored blocks and flushes make small messages larger.
 const WIRE_SLACK: u64 = 64 * 1024;
 
+/// By how much the first message is expected to grow, and any at most. To expect too much costs the
+/// zeroing of room that stays empty.
+const FIRST_GROWTH: u8 = 4;
+const MOST_GROWTH: u8 = 16;
+
 /// The decompressor, and how far it is with the frame at hand.
 #[derive(Debug)]
 pub(super) struct Inflating {
@@ -31,6 +36,8 @@ pub(super) struct Inflating {
     drained: bool,
     /// Bytes of the message that came over the wire.
     wire: u64,
+    /// By how much messages grow: one that grows as the last one did needs no second step.
+    growth: u8,
 }
 
 /// What one step of inflating did.
@@ -47,12 +54,19 @@ impl Inflating {
             unmasked: 0,
             drained: true,
             wire: 0,
+            growth: FIRST_GROWTH,
         }
     }
 
     /// A compressed message begins.
     pub(super) fn start(&mut self) {
         (self.unmasked, self.drained, self.wire) = (0, true, 0);
+    }
+
+    /// Takes note of the length of a whole message.
+    fn learn(&mut self, length: u64) {
+        let growth = length.saturating_add(length / 4) / self.wire.max(1) + 1;
+        self.growth = u8::try_from(growth).unwrap_or(MOST_GROWTH).min(MOST_GROWTH);
     }
 
     /// Inflates up to `room` bytes of `available` unread ones, or ends the message with `ending`.
@@ -117,7 +131,8 @@ impl Receiver {
             // One byte more than each limit allows, so that exceeding it shows.
             let left = one_more(self.max_message, self.message.length);
             let available = inflating.unmasked.min(one_more(wire_limit, inflating.wire));
-            let room = inbox.room_to_inflate(available).min(left);
+            let likely = available.saturating_mul(inflating.growth.into());
+            let room = inbox.room_to_inflate(likely).min(left);
             inbox.grow_bytes(room, left);
             let Ok(step) = inflating.step(inbox, available, room, ending) else {
                 inbox.inflated(0, room);
@@ -147,6 +162,9 @@ impl Receiver {
         }
         if let Some(error) = fault {
             return self.fail_inflating(inbox, before, error);
+        }
+        if message_end {
+            inflating.learn(self.message.length);
         }
         if frame_end || message_end {
             self.frame = None;

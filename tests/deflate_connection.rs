@@ -18,9 +18,9 @@ use deflated::{
     BINARY, HELLO, HELLO_AGAIN, HELLO_FINAL, HELLO_STORED, HELLO_TWO_BLOCKS, OFF, ON, TEXT, Terms,
     all_terms, frames,
 };
-use fullduplex::ReceiveError;
 use fullduplex::deflate::codec::End;
 use fullduplex::frame::FrameError;
+use fullduplex::{ReceiveError, Role};
 
 /// R7692-7.2.3-T, R7692-7.2.2-01, R7692-7.2.1-02: the examples of the RFC, for every combination of
 /// takeover.
@@ -374,4 +374,21 @@ fn damaged_messages_fail_the_connection() {
             }
         }
     }
+}
+
+/// R7692-6-03: a message of the default limit that does not compress passes in one frame, which is
+/// longer than the message.
+#[test]
+fn a_message_of_the_default_limit_may_be_longer_compressed() {
+    let message = Random(9).noise(16 * 1024 * 1024);
+    let mut terms = Terms::new(ON, ON);
+    terms.theirs.limits.max_outgoing = usize::MAX;
+    let role = Role::Client; // which spares this test the masking
+    let (mut end, mut peer) = terms.open_both(role);
+    peer.connection.send_binary(&message).unwrap();
+    let bytes = peer.take_outgoing();
+    assert!(bytes.len() > message.len() + 1000);
+    end.read(&bytes);
+    assert_eq!(end.error, None);
+    assert!(end.events == [binary(message)]);
 }

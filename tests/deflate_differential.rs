@@ -10,52 +10,12 @@
 
 mod codec;
 
-use codec::{Random, agreement, receive_by};
+use codec::{Random, SmallWindow, TAIL, agreement, receive_by};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use fullduplex::deflate::codec::{Deflater, End, Inflater};
 use fullduplex::deflate::{ContextTakeover, Level, MemoryLevel};
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 const TAKEOVER: [ContextTakeover; 2] = [ContextTakeover::On, ContextTakeover::Off];
-
-/// An inflater whose only memory is a window of the agreed size, or of the 256 octets that are the
-/// least it can have: a reference beyond it finds other octets, which the comparison shows.
-struct SmallWindow {
-    state: Box<DecompressorOxide>,
-    window: Vec<u8>,
-    at: usize,
-}
-
-impl SmallWindow {
-    fn new(bits: u8) -> Self {
-        Self {
-            state: Box::default(),
-            window: vec![0; 1 << bits],
-            at: 0,
-        }
-    }
-
-    fn receive(&mut self, payload: &[u8]) -> Vec<u8> {
-        let input = [payload, &TAIL].concat();
-        let mut input = input.as_slice();
-        let mut message = Vec::new();
-        loop {
-            const MORE: u32 = miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
-            let (status, consumed, written) =
-                decompress(&mut self.state, input, &mut self.window, self.at, MORE);
-            message.extend_from_slice(&self.window[self.at..self.at + written]);
-            self.at = (self.at + written) % self.window.len();
-            input = &input[consumed..];
-            match status {
-                TINFLStatus::HasMoreOutput => {}
-                TINFLStatus::NeedsMoreInput if input.is_empty() => return message,
-                other => panic!("{other:?} with {} octets left", input.len()),
-            }
-        }
-    }
-}
 
 /// R7692-7.2.1-01, R7692-7.2.1-03, R7692-7.1.2-03, R7692-7.2.1-04: what we send an independent
 /// inflater reads, with no more window than was agreed; for 8 bits, 256 octets.

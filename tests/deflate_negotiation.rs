@@ -326,7 +326,7 @@ fn servers_answer_full_offers() {
     }
 }
 
-/// D11: the default offer is to the letter what browsers send; what a configuration demands or
+/// D11, RIANA-03: the default offer is to the letter what browsers send; what a configuration demands or
 /// hints at is added to it.
 #[test]
 fn clients_offer_what_they_are_told() {

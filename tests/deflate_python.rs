@@ -1,8 +1,7 @@
-//! The codec of permessage-deflate against C zlib, by way of Python.
-//!
-//! Run with `cargo test --features deflate --test deflate_python -- --ignored`.
+//! The codec of permessage-deflate against C zlib, by way of Python: these tests need `python3`.
 #![cfg(feature = "deflate")]
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
@@ -33,7 +32,7 @@ impl Oracle {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("these tests need python3");
         Self {
             input: process.stdin.take().unwrap(),
             output: BufReader::new(process.stdout.take().unwrap()),
@@ -71,7 +70,6 @@ impl Drop for Oracle {
 /// R7692-7.2.1-03, R7692-7.1.2-03: what we send C zlib inflates with a window of the agreed size,
 /// 8 bits included.
 #[test]
-#[ignore = "needs python3"]
 fn zlib_reads_what_is_sent() {
     let mut oracle = Oracle::start();
     let mut random = Random(0x5eed_0004);
@@ -95,7 +93,6 @@ fn zlib_reads_what_is_sent() {
 /// R7692-7.2.2-01, R7692-7.2.2-02, D4: what C zlib sends we read, with a history no longer than the
 /// agreed window; its empty messages without a single octet are among it.
 #[test]
-#[ignore = "needs python3"]
 fn what_zlib_sends_is_read() {
     let mut oracle = Oracle::start();
     let mut random = Random(0x5eed_0005);

@@ -145,7 +145,7 @@ fn a_length_of_four_gigabytes_is_compared_before_it_is_used() {
     for role in ROLES {
         for length in [1 << 32, (1 << 32) + 5, (1 << 63) - 1] {
             let bytes = header(role, 0x82, length);
-            let limit = 16 * 1024 * 1024;
+            let limit = Config::default().limits.max_frame;
             assert_fails(
                 role,
                 &bytes,

@@ -143,7 +143,7 @@ fn a_million_empty_messages_take_no_allocation() {
 /// first read, and a longer one nothing more either.
 #[test]
 fn a_declared_length_takes_no_memory() {
-    let limit = Config::default().limits.max_frame;
+    let limit = Config::default().limits.max_message;
     for length in [limit, limit + 1, (1 << 63) - 1] {
         for first in [BINARY, TEXT, BINARY & !FIN, TEXT & !FIN] {
             let mut header = vec![first, 0xff];

@@ -406,7 +406,9 @@ fn rejections_are_kept() {
 
     let (address, server) = respond(|_| part.into());
     let request = Request::new(&format!("ws://{address}/")).unwrap();
-    let result = blocking::connect_with(request.timeout(Some(SHORT)), &timeless());
+    let mut config = timeless();
+    config.timeouts.handshake = Some(SHORT);
+    let result = blocking::connect_with(request, &config);
     let rejected = rejection(result.map(|connected| connected.socket));
     assert_eq!((rejected.status, rejected.truncated), (503, true));
     server.join().unwrap();
@@ -453,23 +455,18 @@ fn what_a_server_said_before_writing_failed_counts() {
     ));
 }
 
-/// A server that says nothing is given up at the deadline, the configuration's or the request's.
+/// A server that says nothing is given up at the deadline.
 #[test]
 fn a_silent_server_is_given_up() {
     let (listener, address) = listen();
-    let request = || Request::new(&format!("ws://{address}/")).unwrap();
+    let request = Request::new(&format!("ws://{address}/")).unwrap();
     let mut config = timeless();
     config.timeouts.handshake = Some(SHORT);
-    for (request, config) in [
-        (request(), config),
-        (request().timeout(Some(SHORT)), timeless()),
-    ] {
-        let error = blocking::connect_with(request, &config).unwrap_err();
-        assert!(matches!(error, Error::Handshake(HandshakeError::TimedOut)));
-        let mut stream = patient(listener.accept().unwrap().0);
-        assert!(read_head(&mut stream).starts_with("GET / HTTP/1.1\r\n"));
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
-    }
+    let error = blocking::connect_with(request, &config).unwrap_err();
+    assert!(matches!(error, Error::Handshake(HandshakeError::TimedOut)));
+    let mut stream = patient(listener.accept().unwrap().0);
+    assert!(read_head(&mut stream).starts_with("GET / HTTP/1.1\r\n"));
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
 
 /// A stream that does not block is told apart from one that failed.

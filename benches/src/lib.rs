@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod json;
+
 use std::hint::black_box;
 
 use bytes::Buf;

@@ -70,8 +70,9 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest payload of a received frame, in bytes. Default 16 MiB: a message may come as one
-    /// frame, so a smaller default would be a hidden limit on messages.
+    /// The largest payload of a received frame, in bytes. Default 18 MiB: a message may come as one
+    /// frame, and one that is compressed in vain is up to an eighth longer, so a smaller default
+    /// would be a hidden limit on messages.
     pub max_frame: u64,
     /// The largest received message, in bytes, after decompression. Default 16 MiB: large enough
     /// for what real applications send, Autobahn's largest case included, and small enough that a
@@ -101,7 +102,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_frame: 16 * 1024 * 1024,
+            max_frame: 18 * 1024 * 1024,
             max_message: 16 * 1024 * 1024,
             max_fragments: 128 * 1024,
             max_outgoing: 1024 * 1024,

@@ -287,18 +287,18 @@ impl Inbox {
         })
     }
 
-    /// How much room to inflate `available` bytes into at a time: as much as they are likely to
-    /// fill, and not much more than what has been inflated before.
+    /// How much room to inflate into at a time: as much as is `likely` to be filled, and not much
+    /// more than what has been inflated before.
     #[cfg(feature = "deflate")]
-    pub(super) fn room_to_inflate(&self, available: usize) -> usize {
-        let likely = available.saturating_mul(4).max(self.bytes.len() / 2);
+    pub(super) fn room_to_inflate(&self, likely: usize) -> usize {
         likely
+            .max(self.bytes.len() / 2)
             .max(LEAST_TO_INFLATE)
             .min(STEP_TO_INFLATE.max(self.bytes.len()))
     }
 
-    /// Reserves room for `room` more gathered bytes. Doubles the memory, but leaves room for no
-    /// more than `left`.
+    /// Reserves room for `room` more gathered bytes. Doubles the memory that is filled, but leaves
+    /// room for no more than `left`.
     #[cfg(feature = "deflate")]
     pub(super) fn grow_bytes(&mut self, room: usize, left: usize) {
         if self.bytes.capacity() == 0 {
@@ -309,12 +309,8 @@ impl Inbox {
         let needed = self.bytes.len() + room;
         if needed > self.bytes.capacity() {
             let limit = self.bytes.len().saturating_add(left);
-            let capacity = self
-                .bytes
-                .capacity()
-                .saturating_mul(2)
-                .min(limit)
-                .max(needed);
+            let doubled = self.bytes.len().saturating_mul(2);
+            let capacity = doubled.min(limit).max(needed);
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
     }

@@ -10,7 +10,7 @@ use super::assembling::Step;
 use super::config::Delivery;
 use super::error::ReceiveError;
 use super::inbox::Inbox;
-use super::receiver::{Place, Ready, Receiver};
+use super::receiver::{End, Place, Ready, Receiver};
 use crate::deflate::codec::Inflater;
 use crate::deflate::{Agreement, DeflateError};
 use crate::frame::MAX_HEADER;
@@ -20,6 +20,11 @@ use crate::utf8::Utf8Error;
 /// A compressed message may take twice its limit on the wire, and this: what inflates to nothing
 /// has to end, too, while stored blocks and flushes make small messages larger.
 const WIRE_SLACK: u64 = 64 * 1024;
+
+/// By how much the first message is expected to grow, and any at most. To expect too much costs the
+/// zeroing of room that stays empty.
+const FIRST_GROWTH: u8 = 4;
+const MOST_GROWTH: u8 = 16;
 
 /// The decompressor, and how far it is with the frame at hand.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub(super) struct Inflating {
     drained: bool,
     /// Bytes of the message that came over the wire.
     wire: u64,
+    /// By how much messages grow: one that grows as the last one did needs no second step.
+    growth: u8,
 }
 
 /// What one step of inflating did.
@@ -47,12 +54,19 @@ impl Inflating {
             unmasked: 0,
             drained: true,
             wire: 0,
+            growth: FIRST_GROWTH,
         }
     }
 
     /// A compressed message begins.
     pub(super) fn start(&mut self) {
         (self.unmasked, self.drained, self.wire) = (0, true, 0);
+    }
+
+    /// Takes note of the length of a whole message.
+    fn learn(&mut self, length: u64) {
+        let growth = length.saturating_add(length / 4) / self.wire.max(1) + 1;
+        self.growth = u8::try_from(growth).unwrap_or(MOST_GROWTH).min(MOST_GROWTH);
     }
 
     /// Inflates up to `room` bytes of `available` unread ones, or ends the message with `ending`.
@@ -73,7 +87,7 @@ impl Inflating {
             });
         }
         let produced = self.inflater.inflate(&mut input, output)?;
-        self.drained = input.is_empty() && produced < room;
+        self.drained = self.inflater.is_drained();
         Ok(Progress {
             taken: available - input.len(),
             produced,
@@ -96,8 +110,13 @@ impl Receiver {
             inbox.bytes.clear();
         }
         let before = inbox.bytes.len();
+        let wire_limit = self
+            .max_message
+            .saturating_mul(2)
+            .saturating_add(WIRE_SLACK);
         let mut frame_end = false;
         let mut message_end = false;
+        let mut fault = None;
         while !message_end {
             let ending = frame.remaining == 0 && inflating.drained;
             if ending && !frame.fin {
@@ -109,16 +128,16 @@ impl Receiver {
                 inbox.want(rest.saturating_add(MAX_HEADER));
                 break;
             }
-            // One byte more than the limit allows, so that exceeding it shows.
-            let left = self
-                .max_message
-                .saturating_sub(self.message.length)
-                .saturating_add(1);
-            let left = usize::try_from(left).unwrap_or(usize::MAX);
-            let room = inbox.room_to_inflate(inflating.unmasked).min(left);
+            // One byte more than each limit allows, so that exceeding it shows.
+            let left = one_more(self.max_message, self.message.length);
+            let available = inflating.unmasked.min(one_more(wire_limit, inflating.wire));
+            let likely = available.saturating_mul(inflating.growth.into());
+            let room = inbox.room_to_inflate(likely).min(left);
             inbox.grow_bytes(room, left);
-            let Ok(step) = inflating.step(inbox, inflating.unmasked, room, ending) else {
-                return Err(ReceiveError::InvalidDeflate);
+            let Ok(step) = inflating.step(inbox, available, room, ending) else {
+                inbox.inflated(0, room);
+                fault = Some(ReceiveError::InvalidDeflate);
+                break;
             };
             let Progress {
                 taken, produced, ..
@@ -129,18 +148,23 @@ impl Receiver {
             inflating.wire += taken as u64; // usize is at most 64 bits wide
             frame.remaining -= taken as u64;
             self.message.length += produced as u64;
-            let wire_limit = self
-                .max_message
-                .saturating_mul(2)
-                .saturating_add(WIRE_SLACK);
+            if self.message.length > self.max_message {
+                inbox.inflated(0, 1);
+            }
             if self.message.length > self.max_message || inflating.wire > wire_limit {
-                return Err(ReceiveError::MessageTooBig {
-                    limit: self.max_message,
-                });
+                let limit = self.max_message;
+                fault = Some(ReceiveError::MessageTooBig { limit });
+                break;
             }
             if self.delivery == Delivery::Pieces && produced > 0 {
                 break;
             }
+        }
+        if let Some(error) = fault {
+            return self.fail_inflating(inbox, before, error);
+        }
+        if message_end {
+            inflating.learn(self.message.length);
         }
         if frame_end || message_end {
             self.frame = None;
@@ -154,6 +178,26 @@ impl Receiver {
             None if frame_end => Step::FrameEnd,
             None => Step::Starved,
         })
+    }
+
+    /// Ends receiving with `error`, after what precedes it: neither what is delivered nor which of
+    /// two faults counts may depend on how the bytes were cut.
+    #[cold]
+    fn fail_inflating(
+        &mut self,
+        inbox: &mut Inbox,
+        before: usize,
+        error: ReceiveError,
+    ) -> Result<Step, ReceiveError> {
+        let ready = match self.delivery {
+            Delivery::Whole => self.assemble_inflated(inbox, before, false)?,
+            Delivery::Pieces => self.deliver_inflated(inbox, false)?,
+        };
+        let Some(ready) = ready else {
+            return Err(error);
+        };
+        self.end.get_or_insert(End::Failing(error));
+        Ok(Step::Ready(ready))
     }
 
     /// Checks what was added behind `before` and returns the message when it is whole.
@@ -191,6 +235,8 @@ impl Receiver {
         inbox: &mut Inbox,
         last: bool,
     ) -> Result<Option<Ready>, ReceiveError> {
+        // What is handed on is gone: nothing of it is kept when the inbox is.
+        inbox.end_gathering();
         if self.message.kind == MessageKind::Binary {
             let empty = inbox.bytes.is_empty();
             return Ok(self.piece(Place::Gathered, empty, last));
@@ -201,4 +247,10 @@ impl Receiver {
         bytes.clear();
         self.text_piece(inbox, valid, last)
     }
+}
+
+/// How far `done` is from one more than `limit`.
+fn one_more(limit: u64, done: u64) -> usize {
+    let left = limit.saturating_sub(done).saturating_add(1);
+    usize::try_from(left).unwrap_or(usize::MAX)
 }

@@ -52,6 +52,8 @@ struct Message {
     ended: bool,
     /// There was room left for output: the backend holds nothing back.
     drained: bool,
+    /// The backend found a fault behind what it has written.
+    damaged: bool,
 }
 
 const START: usize = 3;
@@ -92,12 +94,16 @@ impl Inflater {
 
     /// Takes from `input` what it can, writes to `output` and returns how much it wrote.
     ///
-    /// The piece is done when `input` is empty and less was written than there was room for.
+    /// The piece is done when [`is_drained`](Self::is_drained) says so.
     ///
     /// # Errors
     ///
-    /// [`DeflateError::Corrupt`] if the payload is no DEFLATE data.
+    /// [`DeflateError::Corrupt`] if the payload is no DEFLATE data. What precedes the fault is
+    /// written first, by a call that succeeds, so that it does not depend on how the payload is cut.
     pub fn inflate(&mut self, input: &mut &[u8], output: &mut [u8]) -> Result<usize, DeflateError> {
+        if self.message.damaged {
+            return Err(DeflateError::Corrupt);
+        }
         if self.state.is_none() {
             if input.is_empty() {
                 return Ok(0);
@@ -113,6 +119,14 @@ impl Inflater {
             self.message.take(input, step.consumed);
             *input = input.get(step.consumed..).unwrap_or_default();
             written += step.produced;
+            if step.damaged {
+                self.state = None;
+                (self.message.damaged, self.message.drained) = (true, false);
+                return match written {
+                    0 => Err(DeflateError::Corrupt),
+                    _ => Ok(written),
+                };
+            }
             self.message.ended |= step.ended;
             let stuck = step.consumed == 0 && step.produced == 0 && !step.ended;
             if stuck || input.is_empty() || written == output.len() {
@@ -121,6 +135,11 @@ impl Inflater {
         }
         self.message.drained = input.is_empty() && written < output.len();
         Ok(written)
+    }
+
+    /// Whether the last piece was taken and everything that comes of it has been written.
+    pub fn is_drained(&self) -> bool {
+        self.message.drained
     }
 
     /// Ends the message, as if the octets that are not transmitted had come (RFC 7692, 7.2.2).
@@ -134,7 +153,7 @@ impl Inflater {
     /// what was held back is no DEFLATE data.
     pub fn finish(&mut self, output: &mut [u8]) -> Result<Finish, DeflateError> {
         let mut written = 0;
-        if !self.message.drained && self.state.is_some() {
+        if !self.message.drained {
             written = self.inflate(&mut [].as_slice(), output)?;
             if !self.message.drained {
                 return Ok(Finish {
@@ -160,10 +179,8 @@ impl Inflater {
             false
         } else {
             let mut scratch = [0];
-            let step = self
-                .step(&TAIL_AND_SENTINEL, &mut scratch, InflateFlush::Block)
-                .map_err(|_| DeflateError::Truncated)?;
-            if step.consumed != TAIL.len() || step.produced != 0 {
+            let step = self.step(&TAIL_AND_SENTINEL, &mut scratch, InflateFlush::Block)?;
+            if step.damaged || step.consumed != TAIL.len() || step.produced != 0 {
                 self.state = None;
                 return Err(DeflateError::Truncated);
             }
@@ -224,10 +241,7 @@ impl Inflater {
             return Err(DeflateError::Backend);
         };
         let (total_in, total_out) = (state.raw.total_in(), state.raw.total_out());
-        let Ok(status) = state.raw.decompress(input, output, flush) else {
-            self.state = None;
-            return Err(DeflateError::Corrupt);
-        };
+        let status = state.raw.decompress(input, output, flush);
         let consumed = difference(state.raw.total_in(), total_in);
         let produced = difference(state.raw.total_out(), total_out);
         self.history
@@ -235,7 +249,8 @@ impl Inflater {
         Ok(Step {
             consumed,
             produced,
-            ended: status == Status::StreamEnd,
+            ended: status == Ok(Status::StreamEnd),
+            damaged: status.is_err(),
         })
     }
 }
@@ -245,6 +260,8 @@ struct Step {
     produced: usize,
     /// A final block ended with the last octet consumed.
     ended: bool,
+    /// What follows what was produced is no DEFLATE data.
+    damaged: bool,
 }
 
 impl Message {
@@ -253,6 +270,7 @@ impl Message {
         start: [0; START],
         ended: false,
         drained: true,
+        damaged: false,
     };
 
     fn take(&mut self, input: &[u8], consumed: usize) {

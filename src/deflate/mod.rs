@@ -15,12 +15,12 @@
 //! | history, takeover | at most 2^w | from the first message on |
 //! | history, no takeover | at most 2^min(w, 14) | while a message is being received |
 //!
-//! Without context takeover a compressor is taken from the thread's pool for one message and goes
-//! back after it. With takeover the connection owns it: 380,032 octets at the default memory level
+//! Without context takeover a compressor is taken from a pool for one message and goes back after
+//! it. With takeover the connection owns it: 380,032 octets at the default memory level
 //! with 15 window bits, 137,216 octets at least. A decompressor always comes from the pool; with
 //! takeover the connection keeps the end of what it has received, never more than one window, and
-//! primes the next decompressor with it. Each thread's pool keeps at most 4 compressors and 16
-//! decompressors that are not in use.
+//! primes the next decompressor with it. There are as many pools as processors, which threads share;
+//! each keeps as many states as were in use at the same time, up to 16 of either kind.
 //!
 //! A server with the default configuration thus holds at most 62.4 KiB per connection in the middle
 //! of a compressed message, and nothing between two of them. With takeover the middle of a message
@@ -98,6 +98,11 @@ pub use settings::{Compress, ContextTakeover, Level, MemoryLevel, WindowBits};
 pub mod codec {
     pub use super::deflater::{Deflater, End};
     pub use super::inflater::{Finish, Inflater};
+
+    /// Drops the states that are kept for later.
+    pub fn clear_pools() {
+        super::pool::clear();
+    }
 }
 
 /// The empty stored block's lengths, with which every flush ends and which are not transmitted at

@@ -1,27 +1,42 @@
-//! States of the backend that no connection is using, one pool per thread.
+//! States of the backend that no connection is using, in as many pools as there are processors.
 //!
-//! A state comes from the pool of the thread that runs the connection at that moment and goes to
-//! the pool of the thread that runs it then; between the two it is owned, so a connection may move.
-//! What a state has seen never reaches another connection: a decompressor is reset, which empties
+//! Each thread has its pool and may share it with others: with as many threads as processors
+//! nobody waits, and with a thread for each connection what they hold together is still bounded and
+//! was used a moment ago, so that it is in the cache. A state comes from the pool of the thread that
+//! runs the connection at that moment and goes to the pool of the thread that runs it then; between
+//! the two it is owned, so a connection may move. What a state has seen never reaches another connection: a decompressor is reset, which empties
 //! its window, and refuses to reach beyond it; a compressor is reset with its hash table.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use core::fmt;
+use core::num::NonZero;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use zlib_rs::{Deflate, DeflateConfig, Inflate};
 
 use super::{Level, MemoryLevel, WindowBits};
 
-/// Decompressors that a thread keeps: 47 KiB each, and at most 16 KiB of spare history.
-const INFLATERS: usize = 16;
-/// Compressors that a thread keeps: 371 KiB each with the largest settings but one.
-const DEFLATERS: usize = 4;
+/// States of either kind that a pool keeps: decompressors of 47 KiB each, with at most 16 KiB of spare
+/// history, and compressors of 371 KiB each with the largest settings but one. A pool grows only
+/// while states are in use at the same time, as by threads that are interrupted at work.
+const MOST: usize = 16;
+
+static POOLS: OnceLock<Box<[Shard]>> = OnceLock::new();
 
 std::thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool::new()) };
+    /// The pool of this thread: threads take turns.
+    static INDEX: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    };
 }
+
+/// A pool on cache lines of its own, so that one processor's lock does not slow down another's.
+#[repr(align(128))]
+struct Shard(Mutex<Pool>);
 
 /// Least recently used first.
 #[allow(
@@ -87,19 +102,13 @@ impl InflateState {
             let index = found.or_else(free).or(Some(0))?;
             (index < states.len()).then(|| states.remove(index))
         })
-        .flatten()
         .unwrap_or_else(|| Box::new(Self::new()))
     }
 
     /// Puts it back. `owner` says whose window it holds, if that is of any use.
     pub(super) fn put(mut self: Box<Self>, owner: Option<Owner>) {
         self.owner = owner;
-        with(|pool| {
-            if pool.inflaters.len() == INFLATERS {
-                pool.inflaters.remove(0);
-            }
-            pool.inflaters.push(self);
-        });
+        with(|pool| push(&mut pool.inflaters, self));
     }
 
     fn new() -> Self {
@@ -121,7 +130,7 @@ impl DeflateState {
                 .rposition(|state| state.settings == settings)?;
             Some(states.remove(index))
         });
-        match pooled.flatten() {
+        match pooled {
             Some(mut state) => {
                 state.raw.reset();
                 state
@@ -131,12 +140,7 @@ impl DeflateState {
     }
 
     pub(super) fn put(self: Box<Self>) {
-        with(|pool| {
-            if pool.deflaters.len() == DEFLATERS {
-                pool.deflaters.remove(0);
-            }
-            pool.deflaters.push(self);
-        });
+        with(|pool| push(&mut pool.deflaters, self));
     }
 
     fn new(settings: DeflateSettings) -> Self {
@@ -170,13 +174,33 @@ impl fmt::Debug for DeflateState {
     }
 }
 
-/// `None` while the thread is being torn down: then a state is made and dropped like any value.
-fn with<T>(use_pool: impl FnOnce(&mut Pool) -> T) -> Option<T> {
-    POOL.try_with(|pool| {
-        pool.try_borrow_mut()
-            .ok()
-            .map(|mut pool| use_pool(&mut pool))
-    })
-    .ok()
-    .flatten()
+/// Drops what all pools keep, for tests that count.
+pub(super) fn clear() {
+    for Shard(pool) in POOLS.get().into_iter().flatten() {
+        *pool.lock().unwrap_or_else(PoisonError::into_inner) = Pool::new();
+    }
+}
+
+/// Adds a state, and returns the one that goes for it, to be dropped when the pool is free again.
+#[allow(clippy::vec_box, reason = "as above")]
+fn push<T>(states: &mut Vec<Box<T>>, state: Box<T>) -> Option<Box<T>> {
+    let oldest = (states.len() == MOST).then(|| states.remove(0));
+    states.push(state);
+    oldest
+}
+
+/// What `use_pool` returns of this thread's pool.
+fn with<T>(use_pool: impl FnOnce(&mut Pool) -> T) -> T {
+    let pools = POOLS.get_or_init(|| {
+        let count = thread::available_parallelism().map_or(1, NonZero::get);
+        (0..count).map(|_| Shard(Mutex::new(Pool::new()))).collect()
+    });
+    // While a thread is being torn down, any pool will do.
+    let index = INDEX.try_with(|index| *index).unwrap_or(0);
+    let shard = pools.get(index % pools.len());
+    match shard {
+        // Nothing panics while a pool is locked; if something did, the pool would still be one.
+        Some(Shard(pool)) => use_pool(&mut pool.lock().unwrap_or_else(PoisonError::into_inner)),
+        None => use_pool(&mut Pool::new()),
+    }
 }

@@ -13,6 +13,11 @@ use fullduplex::deflate::codec::{Deflater, End, Inflater};
 use fullduplex::deflate::{
     Agreement, ContextTakeover, DeflateError, Direction, Level, MemoryLevel, WindowBits,
 };
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+
+/// What is left out at the end of a message.
+pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 pub fn agreement(bits: u8, takeover: ContextTakeover) -> Agreement {
     let direction = Direction::new(WindowBits::new(bits).unwrap(), takeover);
@@ -69,6 +74,43 @@ pub fn send(deflater: &mut Deflater, message: &[u8]) -> Vec<u8> {
         .compress(message, &mut payload, End::Message)
         .unwrap();
     payload
+}
+
+/// An inflater whose only memory is a window of the agreed size, or of the 256 octets that are the
+/// least it can have: a reference beyond it finds other octets, which the comparison shows.
+pub struct SmallWindow {
+    state: Box<DecompressorOxide>,
+    window: Vec<u8>,
+    at: usize,
+}
+
+impl SmallWindow {
+    pub fn new(bits: u8) -> Self {
+        Self {
+            state: Box::default(),
+            window: vec![0; 1 << bits],
+            at: 0,
+        }
+    }
+
+    pub fn receive(&mut self, payload: &[u8]) -> Vec<u8> {
+        let input = [payload, &TAIL].concat();
+        let mut input = input.as_slice();
+        let mut message = Vec::new();
+        loop {
+            const MORE: u32 = miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT;
+            let (status, consumed, written) =
+                decompress(&mut self.state, input, &mut self.window, self.at, MORE);
+            message.extend_from_slice(&self.window[self.at..self.at + written]);
+            self.at = (self.at + written) % self.window.len();
+            input = &input[consumed..];
+            match status {
+                TINFLStatus::HasMoreOutput => {}
+                TINFLStatus::NeedsMoreInput if input.is_empty() => return message,
+                other => panic!("{other:?} with {} octets left", input.len()),
+            }
+        }
+    }
 }
 
 /// A generator of test data, the same in every run.

@@ -129,7 +129,7 @@ fn almost(lines: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     /// H11, R6455-10.7-01: whatever comes, the outcome does not depend on how it is cut, what is
     /// taken for a head is one for an ordinary parser too, and what is refused gets an answer.

@@ -91,6 +91,13 @@ def head(lines, *more, start=None, without=None, then=b""):
     return text.encode("latin-1") + b"\r\n\r\n" + then
 
 
+def sized(lines, count, size):
+    """A head with so many headers and bytes: the small limits are 8 and 300."""
+    more = [f"X-{n}: y" for n in range(count - len(lines) + 1)]
+    more[0] += "y" * (size - len(head(lines, *more)))
+    return head(lines, *more)
+
+
 def requests():
     """Rows H1 to H11; those that are accepted are called open-."""
     def f(*more, **how):
@@ -112,6 +119,9 @@ def requests():
     yield "http-head", b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n"
     yield "http-1.0", b"GET / HTTP/1.0\r\n\r\n"
     yield "http-body", b"POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 4\r\n\r\nbody"
+    yield "open-at-limit", sized(REQUEST, 8, 300)
+    yield "over-limit", sized(REQUEST, 8, 301)
+    yield "over-limit-headers", sized(REQUEST, 9, 300)
     yield "too-large", f("X-Padding: " + "a" * 300)
     yield "many-headers", b"GET / HTTP/1.1\r\n" + b"A:b\r\n" * 101 + b"\r\n"
     yield "protocol-spaces", f("Sec-WebSocket-Protocol: b" + " " * 150 + "x")
@@ -185,6 +195,9 @@ def responses():
     yield "extensions", f("Sec-WebSocket-Extensions: a", "Sec-WebSocket-Extensions: b")
     yield "protocol-other", f("Sec-WebSocket-Protocol: other")
     yield "protocol-list", f("Sec-WebSocket-Protocol: chat, superchat")
+    yield "open-at-limit", sized(RESPONSE, 8, 300)
+    yield "over-limit", sized(RESPONSE, 8, 301)
+    yield "over-limit-headers", sized(RESPONSE, 9, 300)
     yield "too-large", f("X-Padding: " + "a" * 300)
     yield "many-headers", b"HTTP/1.1 101 \r\n" + b"A:b\r\n" * 101 + b"\r\n"
     yield "folded", f("X: a\r\n b")
@@ -223,7 +236,7 @@ def cut(seeds, options):
     for i, (name, data) in enumerate(seeds):
         sizes = [b"", b"\x00", b"\x02\x06", b"\x1f", b"\x00\x7f\x01"][i % 5]
         option = options[i % len(options)]
-        for word, bit in {"too-large": 4, "origin": 8, "unasked": 16}.items():
+        for word, bit in {"limit": 4, "too-large": 4, "origin": 8, "unasked": 16}.items():
             option |= bit * (word in name)
         yield name, bytes([option, len(sizes)]) + sizes + data
 

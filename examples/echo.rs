@@ -141,8 +141,8 @@ impl Server {
             }
             return;
         }
+        let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let spawned = thread::Builder::new().spawn(move || {
-            let session = slot.0.sessions.fetch_add(1, Ordering::Relaxed) + 1;
             if let Err(error) = slot.0.serve(session, stream, peer) {
                 let text = format_args!("[{session}] {peer}: {error}");
                 slot.0.say(Log::Connections, text);

@@ -2,6 +2,14 @@
 //!
 //! Deadlines here are some tens of milliseconds. What is asserted are outcomes, not times.
 #![cfg(feature = "std")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 mod common;
 
@@ -59,7 +67,7 @@ fn closing_towards_a_flood_ends_at_the_deadline() {
     for role in ROLES {
         let (mut socket, mut peer) = open(role, &closing_within(SHORT));
         let flood = thread::spawn(move || {
-            let frames = frame_to(role, BINARY, &[0; 60_000]).repeat(10);
+            let frames = frame_to(role, BINARY, &vec![0; 60_000]).repeat(10);
             while peer.write_all(&frames).is_ok() {}
         });
         let outcome = in_time(move || socket.close(CloseCode::NORMAL, "").unwrap());

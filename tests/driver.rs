@@ -1,5 +1,13 @@
 //! The loop that adapters share, over streams that go wrong at every step of a conversation.
 #![cfg(feature = "std")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 mod common;
 
@@ -200,8 +208,10 @@ fn expected_error(fault: Fault, closed: bool) -> Option<ErrorKind> {
 
 fn tells(result: &Result<(), Error>, kind: Option<ErrorKind>) -> bool {
     match (result, kind) {
-        (Ok(()), None) => true,
-        (Err(Error::Receive(ReceiveError::UnexpectedEof)), Some(ErrorKind::UnexpectedEof)) => true,
+        (Ok(()), None)
+        | (Err(Error::Receive(ReceiveError::UnexpectedEof)), Some(ErrorKind::UnexpectedEof)) => {
+            true
+        }
         (Err(Error::Io(error)), Some(ErrorKind::UnexpectedEof)) => {
             error.kind() == ErrorKind::WriteZero
         }

@@ -1,5 +1,13 @@
 //! The opening handshake through the blocking adapter, for both roles.
 #![cfg(feature = "std")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 mod common;
 

@@ -1,5 +1,13 @@
 //! What the blocking adapter queues, writes and gives back, over streams that never wait.
 #![cfg(feature = "std")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 mod common;
 

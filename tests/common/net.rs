@@ -4,6 +4,8 @@
     unreachable_pub,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
     clippy::unwrap_used,
     reason = "each test crate uses its own part, and a helper that panics fails the test"
 )]

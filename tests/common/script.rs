@@ -5,6 +5,8 @@
     unreachable_pub,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
     clippy::unwrap_used,
     reason = "each test crate uses its own part, and a helper that panics fails the test"
 )]
@@ -52,6 +54,9 @@ pub enum After {
     Silence,
 }
 
+/// Empty as long as the time has not come.
+pub type Respond = fn(&[u8]) -> Vec<u8>;
+
 /// What a test tells and sees of a [`Script`].
 #[derive(Debug)]
 pub struct State {
@@ -78,7 +83,7 @@ pub struct State {
     pub writes: usize,
     pub flushes: usize,
     /// What comes as an answer to what was written.
-    pub respond: Option<fn(&[u8]) -> Vec<u8>>,
+    pub respond: Option<Respond>,
 }
 
 /// The stream. Its clones share one state.

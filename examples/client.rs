@@ -3,7 +3,8 @@
 //!     cargo run --example client -- ws://127.0.0.1:9001 hello world
 //!     cargo run --example client -- ws://127.0.0.1:9001 < lines.txt
 //!
-//! With arguments it waits for as many messages as it sent; with standard input it goes on until
+//! In front of the URL, `--deflate` offers compression and `--deflate=takeover` compresses with
+//! reference to earlier messages. With arguments it waits for as many messages as it sent; with standard input it goes on until
 //! the input ends and nothing has come for a second.
 #![allow(
     clippy::std_instead_of_core,
@@ -18,7 +19,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fullduplex::blocking::{self, Error, WebSocket};
-use fullduplex::{CloseCode, Message};
+#[cfg(feature = "deflate")]
+use fullduplex::deflate::{ContextTakeover, Deflate};
+use fullduplex::handshake::client::Request;
+use fullduplex::{CloseCode, Config, Message};
+
+const USAGE: &str = "usage: client [--deflate[=takeover]] URL [MESSAGE...]";
 
 /// How long the answers to the last line are waited for.
 const QUIET: Duration = Duration::from_secs(1);
@@ -27,12 +33,31 @@ const QUIET: Duration = Duration::from_secs(1);
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let Some(url) = arguments.next().filter(|url| !url.starts_with('-')) else {
-        eprintln!("usage: client URL [MESSAGE...]");
+    let mut arguments = std::env::args().skip(1).peekable();
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_mut, reason = "nothing to choose")
+    )]
+    let mut config = Config::default();
+    while let Some(option) = arguments.next_if(|argument| argument.starts_with('-')) {
+        match option.as_str() {
+            #[cfg(feature = "deflate")]
+            "--deflate" => config.deflate = Some(Deflate::new()),
+            #[cfg(feature = "deflate")]
+            "--deflate=takeover" => {
+                config.deflate = Some(Deflate::new().takeover(ContextTakeover::On));
+            }
+            other => {
+                eprintln!("unknown option {other}\n{USAGE}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let Some(url) = arguments.next() else {
+        eprintln!("{USAGE}");
         return ExitCode::FAILURE;
     };
-    match run(&url, arguments.collect()) {
+    match run(&url, &config, arguments.collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{url}: {error}");
@@ -41,8 +66,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: &str, messages: Vec<String>) -> Result<(), Error> {
-    let mut socket = blocking::connect(url)?;
+fn run(url: &str, config: &Config, messages: Vec<String>) -> Result<(), Error> {
+    let mut socket = blocking::connect_with(Request::new(url)?, config)?.socket;
     eprintln!("connected to {url}");
     let result = if messages.is_empty() {
         converse(&mut socket)

@@ -3,7 +3,8 @@
 //!     cargo run --example client -- ws://127.0.0.1:9001 hello world
 //!     cargo run --example client -- ws://127.0.0.1:9001 < lines.txt
 //!
-//! With arguments it waits for as many messages as it sent; with standard input it goes on until
+//! In front of the URL, `--deflate` offers compression and `--deflate=takeover` compresses with
+//! reference to earlier messages. With arguments it waits for as many messages as it sent; with standard input it goes on until
 //! the input ends and nothing has come for a second. It succeeds if the connection ended with a
 //! closing handshake.
 #![allow(
@@ -20,9 +21,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fullduplex::blocking::{self, Error, WebSocket};
-use fullduplex::{CloseCode, Message};
+#[cfg(feature = "deflate")]
+use fullduplex::deflate::{ContextTakeover, Deflate};
+use fullduplex::handshake::client::Request;
+use fullduplex::{CloseCode, Config, Message};
 
-const USAGE: &str = "usage: client URL [MESSAGE...]
+const USAGE: &str = "usage: client [--deflate[=takeover]] URL [MESSAGE...]
 Without messages, each line of the standard input is one.";
 
 /// How long the answers to the last line are waited for.
@@ -46,19 +50,31 @@ fn main() -> ExitCode {
             Err(argument) => return usage(&format!("not UTF-8: {}", argument.display())),
         }
     }
-    let mut arguments = arguments.into_iter();
-    let url = match arguments.next() {
-        None => return usage("which URL?"),
-        Some(option) if option == "--help" || option == "-h" => {
-            println!("{USAGE}");
-            return ExitCode::SUCCESS;
+    let mut arguments = arguments.into_iter().peekable();
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(unused_mut, reason = "nothing to choose")
+    )]
+    let mut config = Config::default();
+    while let Some(option) = arguments.next_if(|argument| argument.starts_with('-')) {
+        match option.as_str() {
+            #[cfg(feature = "deflate")]
+            "--deflate" => config.deflate = Some(Deflate::new()),
+            #[cfg(feature = "deflate")]
+            "--deflate=takeover" => {
+                config.deflate = Some(Deflate::new().takeover(ContextTakeover::On));
+            }
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
+            _ => return usage(&format!("unknown option {option}")),
         }
-        Some(option) if option.starts_with('-') => {
-            return usage(&format!("unknown option {option}"));
-        }
-        Some(url) => url,
+    }
+    let Some(url) = arguments.next() else {
+        return usage("which URL?");
     };
-    let mut socket = match blocking::connect(&url) {
+    let mut socket = match connect(&url, &config) {
         Ok(socket) => socket,
         Err(error) => {
             eprintln!("{url}: {error}");
@@ -66,16 +82,21 @@ fn main() -> ExitCode {
         }
     };
     eprintln!("connected to {url}");
-    let input = if arguments.len() == 0 {
+    let arguments: Vec<String> = arguments.collect();
+    let input = if arguments.is_empty() {
         Input::Lines(read_lines())
     } else {
-        Input::Arguments(arguments)
+        Input::Arguments(arguments.into_iter())
     };
     if talk(&mut socket, input) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn connect(url: &str, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
+    Ok(blocking::connect_with(Request::new(url)?, config)?.socket)
 }
 
 fn usage(what: &str) -> ExitCode {

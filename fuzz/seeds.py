@@ -5,6 +5,7 @@ The formats are those of tests/oracles/: options first, then the sizes of the re
 """
 
 import pathlib
+import zlib
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent / "tests"
 RECORDED = TESTS / "recorded"
@@ -222,6 +223,60 @@ def responses():
         yield ("open-recorded-" if bare else "recorded-") + path.stem, data
 
 
+HELLO = bytes.fromhex("f248cdc9c90700")
+AGAIN = bytes.fromhex("f200110000")
+
+
+def payload(text, level=6):
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -15)
+    return (compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def compressed():
+    """Frames without a mask, whose lengths take one byte; see deflate.rs."""
+    def f(*frames):
+        return b"".join(bytes([first, len(data)]) + data for first, data in frames)
+
+    yield "hello", f((0xC1, HELLO))
+    yield "again", f((0xC1, HELLO), (0xC2, AGAIN), (0x81, b"plain"), (0xC1, AGAIN))
+    yield "stored", f((0xC1, bytes.fromhex("000500faff48656c6c6f00")))
+    yield "final", f((0xC1, bytes.fromhex("f348cdc9c9070000")), (0xC1, AGAIN))
+    yield "final-and-more", f((0xC1, bytes.fromhex("f348cdc9c90700") + AGAIN), (0xC1, AGAIN))
+    yield "two-blocks", f((0xC1, bytes.fromhex("f248050000 00ffffcac9c90700".replace(" ", ""))))
+    yield "fragments", f((0x41, HELLO[:3]), (0x89, b"!"), (0x00, b""), (0x80, HELLO[3:]))
+    yield "empty", f(*[(0xC1, e) for e in (b"\0", b"\1\0", b"\2\0", b"\3\0", b"", b"\3\0\0")], (0xC1, HELLO))
+    yield "rsv1", f((0x41, HELLO[:3]), (0xC0, HELLO[3:]))
+    yield "truncated", f((0xC1, HELLO[:4]))
+    yield "garbage", f((0xC1, b"\xff\xff\xff"))
+    yield "bad-text", f((0xC1, payload(b"good \xff bad")), (0xC1, HELLO))
+    yield "bad-text-and-garbage", f((0x41, payload(b"good \xff bad")), (0x80, b"\xff\xff"))
+    yield "zeros", f((0xC2, payload(bytes(70000), 9)))
+    yield "dynamic", f((0xC1, payload(b"".join(b"word %d of many; " % (i * i) for i in range(12)))))
+    yield "nothing", f((0x42, b"\0\0\0\xff\xff" * 20), (0x00, b"\0\0\0\xff\xff" * 20), (0x80, b"\0"))
+
+
+def differences():
+    def messages(*parts):
+        return b"".join(bytes([len(data) | (0 if last else 128)]) + data for last, data in parts)
+
+    def m(*texts):
+        return messages(*((True, text) for text in texts))
+
+    words = b"words, words, other words, "
+    for name, options, levels, data in [
+        ("hello", 14, 5, m(b"Hello", b"Hello")), ("empty", 14, 0, m(b"", b"ab", b"", b"ab", b"", b"")),
+        ("fragments", 14, 0, messages((False, words), (False, b""), (True, words))),
+        ("eight-bits", 0, 8, m(*[bytes(range(i, i + 100)) for i in (0, 40, 90)] * 4)),
+        ("nine-bits", 2, 8, m(*[words * 4] * 6)), ("off", 30, 63, m(words, words)),
+        ("level-1", 14, 0, m(*[words[i:] for i in range(20)])), ("zeros", 12, 80, m(*[bytes(127)] * 40)),
+        ("p-hello", 15, 0, HELLO), ("p-again", 15, 0, AGAIN), ("p-zeros", 1, 0, payload(bytes(5000))),
+        ("p-stored", 1, 0, bytes.fromhex("000500faff48656c6c6f00")), ("p-cut", 1, 0, HELLO[:4]),
+        ("p-final", 1, 0, bytes.fromhex("f348cdc9c9070000")), ("p-empty", 1, 0, b"\x01\x00"),
+        ("p-dynamic", 1, 0, payload(b"".join(b"word %d of many; " % (i * i) for i in range(60)))),
+    ]:
+        yield name, bytes([options, levels]) + data
+
+
 def write(target, seeds):
     directory = TESTS / "seeds" / target
     directory.mkdir(parents=True, exist_ok=True)
@@ -247,3 +302,5 @@ write("client_stream", cut(streams(False), range(16)))
 # No more than parking, since other limits refuse most of them, but for what the name says.
 write("server_handshake", cut(requests(), range(2)))
 write("client_handshake", cut(responses(), range(2)))
+write("deflate_stream", ((name, bytes([i % 64, i * 7 % 256]) + data) for i, (name, data) in enumerate(compressed())))
+write("diff_deflate", differences())

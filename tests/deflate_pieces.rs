@@ -108,6 +108,19 @@ fn what_precedes_a_fault_is_delivered() {
     }
 }
 
+/// D6, R7692-6-03: bad data behind no more than a part of a character fails the connection at once:
+/// nothing is left waiting for further bytes.
+#[test]
+fn bad_data_behind_part_of_a_character_fails_at_once() {
+    for role in ROLES {
+        for terms in [Terms::new(ON, ON), in_pieces(Terms::new(ON, ON))] {
+            // The byte f1, and then a reference to what is not there.
+            let bytes = frame(role, TEXT, b"\xfa\x48\xcd\xc9\xc9\x07\x00");
+            terms.assert_fails(role, &bytes, &[], ReceiveError::InvalidDeflate, 1007);
+        }
+    }
+}
+
 /// An inbox that serves other connections in between, after every read, changes nothing; and what
 /// is parked of a message in pieces is what has not been delivered.
 #[test]

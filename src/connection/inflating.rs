@@ -116,6 +116,7 @@ impl Receiver {
             .saturating_add(WIRE_SLACK);
         let mut frame_end = false;
         let mut message_end = false;
+        let mut starved = false;
         let mut fault = None;
         while !message_end {
             let ending = frame.remaining == 0 && inflating.drained;
@@ -126,6 +127,7 @@ impl Receiver {
             if !ending && inflating.drained && inflating.unmasked == 0 {
                 let rest = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
                 inbox.want(rest.saturating_add(MAX_HEADER));
+                starved = true;
                 break;
             }
             // One byte more than each limit allows, so that exceeding it shows.
@@ -173,11 +175,13 @@ impl Receiver {
             Delivery::Whole => self.assemble_inflated(inbox, before, message_end)?,
             Delivery::Pieces => self.deliver_inflated(inbox, message_end)?,
         };
-        Ok(match ready {
-            Some(ready) => Step::Ready(ready),
-            None if frame_end => Step::FrameEnd,
-            None => Step::Starved,
-        })
+        match ready {
+            Some(ready) => Ok(Step::Ready(ready)),
+            None if frame_end => Ok(Step::FrameEnd),
+            None if starved => Ok(Step::Starved),
+            // A piece that was no more than a part of a character: there may be another.
+            None => self.take_compressed(inbox),
+        }
     }
 
     /// Ends receiving with `error`, after what precedes it: neither what is delivered nor which of

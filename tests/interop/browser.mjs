@@ -1,14 +1,15 @@
 // Chromium as client of the echo example, through the page that it serves:
-// browser.mjs http://HOST:PORT/ [SCREENSHOT-DIRECTORY]
+// browser.mjs http://HOST:PORT/ [SCREENSHOT-DIRECTORY [off|no-takeover|takeover]]
+// The mode of compression, if given, is what the browser and the server have to agree on.
 // Ends with a non-zero status at the first mismatch, and at any error in the page's console.
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const [address, shots = join(import.meta.dirname, "screenshots")] = process.argv.slice(2);
+const [address, shots = join(import.meta.dirname, "screenshots"), mode] = process.argv.slice(2);
 if (!address) {
-  console.error("usage: browser.mjs http://HOST:PORT/ [SCREENSHOT-DIRECTORY]");
+  console.error("usage: browser.mjs http://HOST:PORT/ [SCREENSHOT-DIRECTORY [MODE]]");
   process.exit(2);
 }
 const url = address.replace(/^ws/, "http");
@@ -131,6 +132,46 @@ async function bulk(context) {
   await page.close();
 }
 
+// A browser offers compression by itself. Messages that are long enough to be compressed, empty ones
+// between them; and what was agreed on.
+async function compressed(context) {
+  const page = await context.newPage();
+  await page.goto(url);
+  const failure = await page.evaluate(async (mode) => {
+    const socket = new WebSocket(location.href.replace(/^http/, "ws"));
+    socket.binaryType = "arraybuffer";
+    await new Promise((resolve) => {
+      socket.onopen = resolve;
+    });
+    const agreed = socket.extensions;
+    if (agreed.startsWith("permessage-deflate") !== (mode !== "off")) return `agreed: ${agreed}`;
+    if (agreed.includes("server_no_context_takeover") !== (mode === "no-takeover")) {
+      return `agreed: ${agreed}`;
+    }
+    const next = () => new Promise((resolve, reject) => {
+      socket.onmessage = (event) => resolve(event.data);
+      socket.onclose = (event) => reject(new Error(`closed with ${event.code}`));
+    });
+    for (let i = 0; i < 50; i += 1) {
+      const text = `message ${i}, κόσμε 🚀; `.repeat(20 + i * 20);
+      const bytes = new TextEncoder().encode(text);
+      for (const message of [text, "", "", bytes, new Uint8Array(0), text, "short"]) {
+        socket.send(message);
+        const got = await next();
+        const same = typeof message === "string"
+          ? got === message
+          : got.byteLength === message.length
+            && new Uint8Array(got).every((byte, index) => byte === message[index]);
+        if (!same) return `message ${i} came back changed`;
+      }
+    }
+    socket.close(1000);
+    return null;
+  }, mode);
+  if (failure) throw new Error(failure);
+  await page.close();
+}
+
 async function run(profile) {
   const options = { executablePath, args, timeout: 60_000 };
   const context = await chromium.launchPersistentContext(profile, options);
@@ -140,6 +181,10 @@ async function run(profile) {
     for (const [scheme, width, height] of visits) {
       await visit(context, scheme, width, height);
       console.log(`browser: ${scheme}, ${width} px wide: ok`);
+    }
+    if (mode) {
+      await compressed(context);
+      console.log(`browser: 350 messages, compression ${mode}: ok`);
     }
     await bulk(context);
     console.log("browser: 16 MiB, 100,000 messages, Close 3001: ok");

@@ -37,6 +37,9 @@ function within(promise, seconds, what) {
 async function connect(subprotocols = []) {
   const ws = new WebSocket(url, subprotocols, { perMessageDeflate: deflate, maxPayload: 32 * MIB });
   ws.inbox = [];
+  ws.on("upgrade", (response) => {
+    ws.agreed = response.headers["sec-websocket-extensions"] ?? "";
+  });
   ws.on("message", (data, isBinary) => {
     ws.inbox.push({ data, isBinary });
     ws.emit("arrived");
@@ -76,7 +79,9 @@ const checks = {
     same("answer to a subprotocol", refused, "Server sent no subprotocol");
     const ws = await connect();
     same("subprotocol", ws.protocol, "");
-    same("compression agreed", ws.extensions.startsWith("permessage-deflate"), mode !== "off");
+    same("compression agreed", ws.agreed.startsWith("permessage-deflate"), mode !== "off");
+    const fresh = ws.agreed.includes("server_no_context_takeover");
+    same("no context takeover agreed", fresh, mode === "no-takeover");
     await end(ws);
   },
 

@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
 # Runs independent clients against the bundled echo example: Python `websockets`, Node's `ws`, and
-# Chromium through the page that the example serves. Installs what it needs: venv/ and
-# node_modules/ beside this script, and Debian's chromium when there is none.
+# Chromium through the page that the example serves. Then runs the bundled client example against
+# servers of Python and Node. Installs what it needs: venv/ and node_modules/ beside this script, and
+# Debian's chromium when there is none.
 #
 #   run.sh [--deflate] [URL]
 #
-# --deflate  starts the example with --deflate and runs Python and Node with context takeover and
-#            without it as well as uncompressed
-# URL        an echo server that is already running, instead of the example
+# --deflate  runs all of them compressed, too, with context takeover and without it
+# URL        an echo server that is already running, instead of the examples; with --deflate it has
+#            to agree to whatever the clients offer
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source=tests/start-echo.sh
 . "$here/../start-echo.sh"
 
-extra=() modes=(off)
+deflate=
 if [ "${1:-}" = --deflate ]; then
-  extra=(--deflate) modes=(off no-takeover takeover)
+  deflate=1
   shift
 fi
 url=${1:-}
@@ -55,21 +56,84 @@ if ! cmp -s "$here/package-lock.json" "$here/node_modules/.installed"; then
   cp "$here/package-lock.json" "$here/node_modules/.installed"
 fi
 
-if [ -z "$url" ]; then
-  start_echo "${extra[@]}"
+browser() { # MODE of compression
+  echo "== interop: $("${CHROMIUM:-/usr/bin/chromium}" --version 2>/dev/null || echo Chromium), compression $1"
+  node "$here/browser.mjs" "$url" "$here/screenshots" "$1"
+}
+
+clients() { # MODE of compression...
+  local mode
+  for mode in "$@"; do
+    echo "== interop: Python websockets, compression $mode"
+    "$here/venv/bin/python" "$here/python.py" "$url" --deflate "$mode"
+    echo "== interop: Node ws, compression $mode"
+    node "$here/node.mjs" "$url" --deflate "$mode"
+  done
+}
+
+with_example() { # MODE OF THE BROWSER, MODE OF THE CLIENTS... -- ARGUMENT OF THE EXAMPLE...
+  local modes=()
+  while [ "$1" != -- ]; do modes+=("$1"); shift; done
+  shift
+  start_echo "$@"
   url=$echo_url
+  clients "${modes[@]:1}"
+  browser "${modes[0]}"
+  if ! echo_lives; then
+    echo "interop: the echo example did not survive" >&2
+    exit 1
+  fi
+  end_echo
+}
+
+with_server() { # MODE, COMMAND OF THE SERVER...
+  local mode=$1 options=() address _
+  shift
+  case $mode in
+    no-takeover) options=(--deflate) ;;
+    takeover) options=(--deflate=takeover) ;;
+  esac
+  echo "== interop: the client example and ${*##*/}, compression $mode"
+  "$@" --deflate "$mode" >"$work/server" &
+  server=$!
+  for _ in $(seq 100); do
+    address=$(head -n 1 "$work/server")
+    [ -z "$address" ] || break
+    sleep 0.1
+  done
+  "$examples/client" "${options[@]}" "$address" <"$work/lines" >"$work/echoes" 2>"$work/client"
+  if ! cmp "$work/lines" "$work/echoes" || ! wait "$server"; then
+    cat "$work/client" >&2
+    exit 1
+  fi
+}
+
+if [ -n "$url" ]; then
+  echo_pid=''
+  if [ -n "$deflate" ]; then clients off no-takeover takeover; else clients off; fi
+  node "$here/browser.mjs" "$url" "$here/screenshots"
+  echo "interop: everything passed; the page's screenshots are in $here/screenshots"
+  exit
 fi
 
-for mode in "${modes[@]}"; do
-  echo "== interop: Python websockets, compression $mode"
-  "$here/venv/bin/python" "$here/python.py" "$url" --deflate "$mode"
-  echo "== interop: Node ws, compression $mode"
-  node "$here/node.mjs" "$url" --deflate "$mode"
-done
-echo "== interop: $("${CHROMIUM:-/usr/bin/chromium}" --version 2>/dev/null || echo Chromium)"
-node "$here/browser.mjs" "$url" "$here/screenshots"
-if [ -n "$echo_pid" ] && ! echo_lives; then
-  echo "interop: the echo example did not survive" >&2
-  exit 1
+with_example off off --
+if [ -n "$deflate" ]; then
+  with_example no-takeover no-takeover -- --deflate
+  with_example takeover no-takeover takeover -- --deflate=takeover
 fi
+
+build_examples client
+work=$(mktemp -d)
+server=
+trap 'rm -rf "$work"; [ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
+for i in $(seq 50); do # full messages that share words, and empty ones between them
+  for part in 1 2 3 4 5 6 7 8 9; do printf 'part %s of line %s, κόσμε; ' "$part" "$i"; done
+  printf '\n\n\nshort %s\n' "$i"
+done >"$work/lines"
+modes=(off)
+if [ -n "$deflate" ]; then modes=(off no-takeover takeover); fi
+for mode in "${modes[@]}"; do
+  with_server "$mode" "$here/venv/bin/python" "$here/python_server.py"
+  with_server "$mode" node "$here/node_server.mjs"
+done
 echo "interop: everything passed; the page's screenshots are in $here/screenshots"

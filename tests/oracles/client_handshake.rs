@@ -25,11 +25,11 @@ struct Trace {
 
 /// However a response is cut, the same verdict comes of it and the same bytes are left; a parser
 /// that is not ours agrees with it; a connection is opened by nothing but status 101 with the right
-/// `Sec-WebSocket-Accept`; and what is held stays in bounds.
+/// `Sec-WebSocket-Accept`; and what is peak stays in bounds.
 ///
 /// Options: bit 0: the inbox is parked between reads; 1: no limits; 2: small limits; 3: a
 /// subprotocol is demanded; 4: the request has not been written. `measure` tells how many bytes its
-/// argument held at once. The result is whether the connection was opened.
+/// argument peak at once. The result is whether the connection was opened.
 ///
 /// # Panics
 ///
@@ -58,9 +58,9 @@ pub fn client_handshake(data: &[u8], measure: impl Fn(&mut dyn FnMut()) -> usize
         }
     }
 
-    let held = measure(&mut || swallow(start(&options, &config), bytes, &sizes));
+    let peak = measure(&mut || swallow(start(&options, &config), bytes, &sizes));
     let budget = http::budget(bytes.len(), &config);
-    assert!(held <= budget, "{held} bytes held for {} fed", bytes.len());
+    assert!(peak <= budget, "{peak} bytes peak for {} fed", bytes.len());
 
     let (interim, rest) = skip_interim(bytes);
     let head = http::response(rest);

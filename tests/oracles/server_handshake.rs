@@ -30,10 +30,10 @@ enum Verdict {
 
 /// However a request is cut, the same verdict comes of it and the same bytes are left; a parser
 /// that is not ours agrees with it; every answer is one HTTP response, which opens the connection
-/// with the right `Sec-WebSocket-Accept` or closes it; and what is held stays in bounds.
+/// with the right `Sec-WebSocket-Accept` or closes it; and what is peak stays in bounds.
 ///
 /// Options: bit 0: the inbox is parked between reads; 1: no limits; 2: small limits; 3: an origin
-/// is demanded, the server's own. `measure` tells how many bytes its argument held at once. The
+/// is demanded, the server's own. `measure` tells how many bytes its argument peak at once. The
 /// result is whether the request was accepted.
 ///
 /// # Panics
@@ -68,9 +68,9 @@ pub fn server_handshake(data: &[u8], measure: impl Fn(&mut dyn FnMut()) -> usize
         }
     }
 
-    let held = measure(&mut || swallow(strict.clone(), bytes, &sizes));
+    let peak = measure(&mut || swallow(strict.clone(), bytes, &sizes));
     let budget = http::budget(bytes.len(), &config);
-    assert!(held <= budget, "{held} bytes held for {} fed", bytes.len());
+    assert!(peak <= budget, "{peak} bytes peak for {} fed", bytes.len());
 
     // What was read at once with the request is what a server can refuse.
     let refused = trace(&strict, &conditions, bytes, &[]).verdict;

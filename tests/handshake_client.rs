@@ -56,7 +56,7 @@ fn a_response_before_the_end_of_the_request() {
         match handshake.advance(&mut inbox) {
             Err(HandshakeError::EarlyResponse) if !rejected => {}
             Err(HandshakeError::Rejected(rejection)) if rejected => {
-                assert_eq!(rejection.status, 431)
+                assert_eq!(rejection.status, 431);
             }
             other => panic!("{other:?}"),
         }

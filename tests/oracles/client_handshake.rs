@@ -25,11 +25,11 @@ struct Trace {
 
 /// However a response is cut, the same verdict comes of it and the same bytes are left; a parser
 /// that is not ours agrees with it; a connection is opened by nothing but status 101 with the right
-/// `Sec-WebSocket-Accept`; and what is peak stays in bounds.
+/// `Sec-WebSocket-Accept`; and what is held stays in bounds.
 ///
 /// Options: bit 0: the inbox is parked between reads; 1: no limits; 2: small limits; 3: a
 /// subprotocol is demanded; 4: the request has not been written. `measure` tells how many bytes its
-/// argument peak at once. The result is whether the connection was opened.
+/// argument held at once. The result is whether the connection was opened.
 ///
 /// # Panics
 ///
@@ -58,9 +58,9 @@ pub fn client_handshake(data: &[u8], measure: impl Fn(&mut dyn FnMut()) -> usize
         }
     }
 
-    let peak = measure(&mut || swallow(start(&options, &config), bytes, &sizes));
+    let most = measure(&mut || swallow(start(&options, &config), bytes, &sizes));
     let budget = http::budget(bytes.len(), &config);
-    assert!(peak <= budget, "{peak} bytes peak for {} fed", bytes.len());
+    assert!(most <= budget, "{most} bytes held for {} fed", bytes.len());
 
     let (interim, rest) = skip_interim(bytes);
     let head = http::response(rest);
@@ -213,9 +213,8 @@ fn assert_rejected(rejection: &Rejection, head: &Head<'_>, rest: &[u8], config: 
     let announced = match head.only("Content-Length") {
         _ if matches!(head.status, 204 | 304) => Some(0),
         Some([digit @ b'0'..=b'9']) => Some(usize::from(digit - b'0')),
-        Some(_) => return,
         None if head.all("Content-Length").is_empty() => None,
-        None => return,
+        _ => return,
     };
     let length = announced.unwrap_or(behind.len());
     let expected = &behind[..length.min(limit).min(behind.len())];
@@ -255,10 +254,8 @@ fn assert_justified(error: &HandshakeError, found: &Found<'_>, options: &Options
                 return http::assert_malformed(syntax, bytes, parses);
             }
             HandshakeError::HeadTooLarge => bytes.len() >= limits.max_head,
-            HandshakeError::TooManyHeaders => {
-                let line_feeds = bytes.iter().filter(|byte| **byte == b'\n').count();
-                line_feeds > limits.max_headers
-            }
+            HandshakeError::TooManyHeaders =>
+                http::line_feeds(bytes) > limits.max_headers.saturating_add(1),
             HandshakeError::ConnectionClosed => head.is_none(),
             HandshakeError::TooManyInterimResponses => interim > MAX_INTERIM,
             HandshakeError::EarlyResponse => options.bit(4),

@@ -32,9 +32,12 @@ pub struct Head<'a> {
     pub headers: Vec<(&'a str, &'a [u8])>,
 }
 
+pub fn line_feeds(bytes: &[u8]) -> usize {
+    bytes.split(|byte| *byte == b'\n').count() - 1
+}
+
 fn slots(bytes: &[u8]) -> Vec<httparse::Header<'_>> {
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-    vec![httparse::EMPTY_HEADER; lines]
+    vec![httparse::EMPTY_HEADER; line_feeds(bytes)]
 }
 
 fn fields<'a>(parsed: &[httparse::Header<'a>]) -> Vec<(&'a str, &'a [u8])> {
@@ -145,9 +148,8 @@ pub fn assert_malformed(syntax: Syntax, bytes: &[u8], parses: bool) {
 
 /// Whether the lines end as RFC 9112, 2.2, wants it, which parsers do not insist on.
 pub fn has_strict_lines(bytes: &[u8]) -> bool {
-    let feeds = bytes.iter().filter(|byte| **byte == b'\n').count();
     let pairs = bytes.windows(2).filter(|two| two == b"\r\n").count();
-    feeds == pairs
+    line_feeds(bytes) == pairs
 }
 
 /// Limits: bit 1 of the options takes them off, bit 2 makes them small.
@@ -168,7 +170,7 @@ pub fn config(options: &Options) -> Config {
 /// Feeds an inbox in reads of some sizes, over and over.
 pub struct Feeder<'a> {
     bytes: &'a [u8],
-    sizes: std::iter::Cycle<std::slice::Iter<'a, usize>>,
+    sizes: core::iter::Cycle<core::slice::Iter<'a, usize>>,
     fed: usize,
     reads: usize,
 }

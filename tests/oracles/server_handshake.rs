@@ -30,10 +30,10 @@ enum Verdict {
 
 /// However a request is cut, the same verdict comes of it and the same bytes are left; a parser
 /// that is not ours agrees with it; every answer is one HTTP response, which opens the connection
-/// with the right `Sec-WebSocket-Accept` or closes it; and what is peak stays in bounds.
+/// with the right `Sec-WebSocket-Accept` or closes it; and what is held stays in bounds.
 ///
 /// Options: bit 0: the inbox is parked between reads; 1: no limits; 2: small limits; 3: an origin
-/// is demanded, the server's own. `measure` tells how many bytes its argument peak at once. The
+/// is demanded, the server's own. `measure` tells how many bytes its argument held at once. The
 /// result is whether the request was accepted.
 ///
 /// # Panics
@@ -68,9 +68,9 @@ pub fn server_handshake(data: &[u8], measure: impl Fn(&mut dyn FnMut()) -> usize
         }
     }
 
-    let peak = measure(&mut || swallow(strict.clone(), bytes, &sizes));
+    let most = measure(&mut || swallow(strict.clone(), bytes, &sizes));
     let budget = http::budget(bytes.len(), &config);
-    assert!(peak <= budget, "{peak} bytes peak for {} fed", bytes.len());
+    assert!(most <= budget, "{most} bytes held for {} fed", bytes.len());
 
     // What was read at once with the request is what a server can refuse.
     let refused = trace(&strict, &conditions, bytes, &[]).verdict;
@@ -235,10 +235,8 @@ fn assert_justified(
         HandshakeError::Malformed(syntax) =>
             return http::assert_malformed(syntax, bytes, head.is_some()),
         HandshakeError::HeadTooLarge => bytes.len() >= limits.max_head,
-        HandshakeError::TooManyHeaders => {
-            let line_feeds = bytes.iter().filter(|byte| **byte == b'\n').count();
-            line_feeds > limits.max_headers
-        }
+        HandshakeError::TooManyHeaders =>
+            http::line_feeds(bytes) > limits.max_headers.saturating_add(1),
         HandshakeError::ConnectionClosed => head.is_none(),
         HandshakeError::MissingHeader(name) => whole().all(name).is_empty(),
         HandshakeError::RepeatedHeader(name) => whole().all(name).len() > 1,

@@ -3,16 +3,20 @@
 //!     cargo run --example client -- ws://127.0.0.1:9001 hello world
 //!     cargo run --example client -- ws://127.0.0.1:9001 < lines.txt
 //!
-//! In front of the URL, `--deflate` offers compression and `--deflate=takeover` compresses with
-//! reference to earlier messages. With arguments it waits for as many messages as it sent; with standard input it goes on until
-//! the input ends and nothing has come for a second.
+//! In front of the URL, `--deflate` offers compression, and `--deflate=takeover` does so to compress
+//! with reference to earlier messages.
+//!
+//! With arguments it waits for as many messages as it sent; with standard input it goes on until
+//! the input ends and nothing has come for a second. It succeeds if the connection ended with a
+//! closing handshake.
 #![allow(
     clippy::std_instead_of_core,
     clippy::std_instead_of_alloc,
     reason = "a program"
 )]
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write};
+use std::net::TcpStream;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
@@ -24,7 +28,8 @@ use fullduplex::deflate::{ContextTakeover, Deflate};
 use fullduplex::handshake::client::Request;
 use fullduplex::{CloseCode, Config, Message};
 
-const USAGE: &str = "usage: client [--deflate[=takeover]] URL [MESSAGE...]";
+const USAGE: &str = "usage: client [--deflate[=takeover]] URL [MESSAGE...]
+Without messages, each line of the standard input is one.";
 
 /// How long the answers to the last line are waited for.
 const QUIET: Duration = Duration::from_secs(1);
@@ -32,130 +37,200 @@ const QUIET: Duration = Duration::from_secs(1);
 /// How often the input is looked at while nothing comes from the server.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
+/// No more is queued ahead than this. The server may not read on before its answers are read, so
+/// sending everything first could take for ever.
+const AHEAD: usize = 64 * 1024;
+
+/// Lines that are read ahead of sending them.
+const LINES_AHEAD: usize = 1000;
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1).peekable();
+    let mut arguments = Vec::new();
+    for argument in std::env::args_os().skip(1) {
+        match argument.into_string() {
+            Ok(argument) => arguments.push(argument),
+            Err(argument) => return usage(&format!("not UTF-8: {}", argument.display())),
+        }
+    }
+    let mut arguments = arguments.into_iter();
     #[cfg_attr(
         not(feature = "deflate"),
         expect(unused_mut, reason = "nothing to choose")
     )]
     let mut config = Config::default();
-    while let Some(option) = arguments.next_if(|argument| argument.starts_with('-')) {
-        match option.as_str() {
+    let url = loop {
+        match arguments.next() {
+            None => return usage("which URL?"),
+            Some(option) if option == "--help" || option == "-h" => {
+                println!("{USAGE}");
+                return ExitCode::SUCCESS;
+            }
             #[cfg(feature = "deflate")]
-            "--deflate" => config.deflate = Some(Deflate::new()),
+            Some(option) if option == "--deflate" => config.deflate = Some(Deflate::new()),
             #[cfg(feature = "deflate")]
-            "--deflate=takeover" => {
+            Some(option) if option == "--deflate=takeover" => {
                 config.deflate = Some(Deflate::new().takeover(ContextTakeover::On));
             }
-            other => {
-                eprintln!("unknown option {other}\n{USAGE}");
-                return ExitCode::FAILURE;
+            Some(option) if option.starts_with('-') => {
+                return usage(&format!("unknown option {option}"));
             }
+            Some(url) => break url,
         }
-    }
-    let Some(url) = arguments.next() else {
-        eprintln!("{USAGE}");
-        return ExitCode::FAILURE;
     };
-    match run(&url, &config, arguments.collect()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut socket = match connect(&url, &config) {
+        Ok(socket) => socket,
         Err(error) => {
             eprintln!("{url}: {error}");
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
+    };
+    eprintln!("connected to {url}");
+    let input = if arguments.len() == 0 {
+        Input::Lines(read_lines())
+    } else {
+        Input::Arguments(arguments)
+    };
+    if talk(&mut socket, input) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
-fn run(url: &str, config: &Config, messages: Vec<String>) -> Result<(), Error> {
-    let mut socket = blocking::connect_with(Request::new(url)?, config)?.socket;
-    eprintln!("connected to {url}");
-    let result = if messages.is_empty() {
-        converse(&mut socket)
-    } else {
-        exchange(&mut socket, messages)
+fn connect(url: &str, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
+    Ok(blocking::connect_with(Request::new(url)?, config)?.socket)
+}
+
+fn usage(what: &str) -> ExitCode {
+    eprintln!("{what}\n{USAGE}");
+    ExitCode::FAILURE
+}
+
+/// Has the conversation, reports how it ended, and tells whether that was in good order.
+fn talk(socket: &mut WebSocket<TcpStream>, input: Input) -> bool {
+    let (code, reason, mut good) = match converse(socket, input) {
+        Ok(()) => (CloseCode::NORMAL, "", true),
+        // Whoever read what we print has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            (CloseCode::GOING_AWAY, "", true)
+        }
+        Err(failure) => {
+            match failure {
+                Failure::Input(error) => eprintln!("standard input: {error}"),
+                Failure::Output(error) => eprintln!("standard output: {error}"),
+                Failure::Connection(Error::Receive(_)) => {} // the outcome says the same
+                Failure::Connection(error) => eprintln!("{error}"),
+            }
+            (CloseCode::GOING_AWAY, "", false)
+        }
     };
-    let ended = match result {
-        Ok(Ended::ByPeer) => socket.outcome(),
-        Ok(Ended::ByUs) => Some(socket.close(CloseCode::NORMAL, "")?),
+    // A connection that has ended already tells how.
+    match socket.close(code, reason) {
+        Ok(outcome) => {
+            eprintln!("{outcome}");
+            good &= outcome.clean;
+        }
         Err(error) => {
             eprintln!("{error}");
-            socket.outcome()
-        }
-    };
-    if let Some(outcome) = ended {
-        eprintln!("{outcome}");
-    }
-    Ok(())
-}
-
-enum Ended {
-    ByUs,
-    ByPeer,
-}
-
-/// Sends all, then waits for as many.
-fn exchange(
-    socket: &mut WebSocket<std::net::TcpStream>,
-    messages: Vec<String>,
-) -> Result<Ended, Error> {
-    let count = messages.len();
-    for message in messages {
-        socket.feed(message)?; // one write for all, once reading has to wait
-    }
-    for _ in 0..count {
-        match socket.read()? {
-            Some(message) => show(&message),
-            None => return Ok(Ended::ByPeer),
+            good = false;
         }
     }
-    Ok(Ended::ByUs)
+    good
 }
 
-/// Sends each line as it comes and prints messages meanwhile.
-fn converse(socket: &mut WebSocket<std::net::TcpStream>) -> Result<Ended, Error> {
-    let lines = read_lines();
-    let mut open = true;
-    let mut last = Instant::now();
+enum Failure {
+    Connection(Error),
+    Input(io::Error),
+    Output(io::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Connection(error)
+    }
+}
+
+/// Sends what there is and prints what comes, both at once, until there is no more of either or the
+/// peer has closed.
+fn converse(socket: &mut WebSocket<TcpStream>, mut input: Input) -> Result<(), Failure> {
+    let (mut sent, mut received, mut last) = (0, 0, Instant::now());
+    let mut more = true;
     socket.set_read_timeout(Some(LOOK_UP));
-    while open || last.elapsed() < QUIET {
-        match lines.try_recv() {
-            Ok(line) => {
-                socket.send(line)?;
-                last = Instant::now();
-                continue;
+    loop {
+        while more && socket.connection().queued() < AHEAD {
+            match input.next().map_err(Failure::Input)? {
+                Next::Message(text) => {
+                    // Written, together with others, when reading would wait.
+                    socket.feed(text)?;
+                    sent += 1;
+                    last = Instant::now();
+                }
+                Next::NotYet => break,
+                Next::End => more = false,
             }
-            Err(TryRecvError::Empty) => {}
-            Err(TryRecvError::Disconnected) => open = false,
+        }
+        let done = match input {
+            Input::Arguments(_) => received >= sent,
+            Input::Lines(_) => last.elapsed() >= QUIET,
+        };
+        if done && !more {
+            return Ok(());
         }
         match socket.read() {
             Ok(Some(message)) => {
-                show(&message);
+                show(&message).map_err(Failure::Output)?;
+                received += 1;
                 last = Instant::now();
             }
-            Ok(None) => return Ok(Ended::ByPeer),
+            Ok(None) => return Ok(()),
             Err(Error::WouldBlock) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(Ended::ByUs)
+}
+
+fn show(message: &Message) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    match message {
+        Message::Text(text) => writeln!(output, "{text}"),
+        Message::Binary(bytes) => writeln!(output, "({} bytes)", bytes.len()),
+    }
+}
+
+enum Input {
+    Arguments(std::vec::IntoIter<String>),
+    Lines(Receiver<io::Result<String>>),
+}
+
+enum Next {
+    Message(String),
+    NotYet,
+    End,
+}
+
+impl Input {
+    fn next(&mut self) -> io::Result<Next> {
+        Ok(match self {
+            Self::Arguments(arguments) => arguments.next().map_or(Next::End, Next::Message),
+            Self::Lines(lines) => match lines.try_recv() {
+                Ok(line) => Next::Message(line?),
+                Err(TryRecvError::Empty) => Next::NotYet,
+                Err(TryRecvError::Disconnected) => Next::End,
+            },
+        })
+    }
 }
 
 /// Standard input cannot be waited for together with a socket, so a thread reads it.
-fn read_lines() -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
+fn read_lines() -> Receiver<io::Result<String>> {
+    let (sender, receiver) = mpsc::sync_channel(LINES_AHEAD);
     thread::spawn(move || {
-        for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
+        for line in io::stdin().lock().lines() {
+            let failed = line.is_err();
+            if sender.send(line).is_err() || failed {
                 return;
             }
         }
     });
     receiver
-}
-
-fn show(message: &Message) {
-    match message {
-        Message::Text(text) => println!("{text}"),
-        Message::Binary(bytes) => println!("({} bytes)", bytes.len()),
-    }
 }

@@ -10,7 +10,7 @@
     reason = "a program"
 )]
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,20 +52,22 @@ struct Server {
     options: Options,
     log: Log,
     ending: AtomicBool,
+    /// Connections, whatever they turn out to be, and those of them that are WebSockets.
     open: AtomicUsize,
+    talking: AtomicUsize,
     sessions: AtomicU64,
 }
 
 fn main() -> ExitCode {
-    let mut address = String::from("127.0.0.1:9001");
+    let mut address = None;
     let mut log = Log::Connections;
     #[cfg_attr(
         not(feature = "deflate"),
         expect(unused_mut, reason = "nothing to choose")
     )]
     let mut config = Config::default();
-    for argument in std::env::args().skip(1) {
-        match argument.as_str() {
+    for argument in std::env::args_os().skip(1) {
+        match &*argument.to_string_lossy() {
             #[cfg(feature = "deflate")]
             "--deflate" => config.deflate = Some(Deflate::new()),
             #[cfg(feature = "deflate")]
@@ -79,13 +81,14 @@ fn main() -> ExitCode {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
             }
-            other if other.starts_with('-') => {
-                eprintln!("unknown option {other}\n{USAGE}");
+            other if other.starts_with('-') || address.is_some() => {
+                eprintln!("unknown argument {other}\n{USAGE}");
                 return ExitCode::FAILURE;
             }
-            other => address = other.into(),
+            other => address = Some(other.to_owned()),
         }
     }
+    let address = address.unwrap_or_else(|| "127.0.0.1:9001".to_owned());
     // Browsers may connect from the page below only; other programs send no Origin.
     let options = Options::new(OriginPolicy::same_origin()).config(config);
     let server = Server {
@@ -93,6 +96,7 @@ fn main() -> ExitCode {
         log,
         ending: AtomicBool::new(false),
         open: AtomicUsize::new(0),
+        talking: AtomicUsize::new(0),
         sessions: AtomicU64::new(0),
     };
     match run(&address, &Arc::new(server)) {
@@ -106,9 +110,15 @@ fn main() -> ExitCode {
 
 fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
-    println!("listening on ws://{}", listener.local_addr()?);
     let at_end = Arc::clone(server);
-    ctrlc::set_handler(move || at_end.end()).map_err(io::Error::other)?;
+    ctrlc::set_handler(move || {
+        // A thread of its own, so that a second Ctrl-C finds the handler free.
+        let at_end = Arc::clone(&at_end);
+        thread::spawn(move || at_end.end());
+    })
+    .map_err(io::Error::other)?;
+    // Whoever started this may have closed the output.
+    let _ = writeln!(io::stdout(), "listening on ws://{}", listener.local_addr()?);
     loop {
         match listener.accept() {
             Ok((stream, peer)) => server.admit(stream, peer),
@@ -127,12 +137,12 @@ impl Server {
         if self.open.fetch_add(1, Ordering::Relaxed) >= MAX_CONNECTIONS {
             if let Ok(busy) = Response::new(503) {
                 // Whoever cannot be told finds out when the connection is dropped.
-                let _ = io::Write::write(&mut &stream, &busy.to_bytes());
+                let _ = (&stream).write(&busy.to_bytes());
             }
             return;
         }
+        let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let spawned = thread::Builder::new().spawn(move || {
-            let session = slot.0.sessions.fetch_add(1, Ordering::Relaxed) + 1;
             if let Err(error) = slot.0.serve(session, stream, peer) {
                 let text = format_args!("[{session}] {peer}: {error}");
                 slot.0.say(Log::Connections, text);
@@ -168,6 +178,7 @@ impl Server {
             Log::Connections,
             format_args!("[{session}] {peer} opened {path}"),
         );
+        let _talking = Count::new(&self.talking);
         let mut socket = upgrade.accept(Acceptance::new())?;
         let result = self.echo(session, &mut socket);
         match (socket.outcome(), &result) {
@@ -185,6 +196,10 @@ impl Server {
     fn echo(&self, session: u64, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
         socket.set_read_timeout(Some(LOOK_UP));
         while !self.ending.load(Ordering::Relaxed) {
+            if socket.connection().is_full() {
+                // The peer does not read its echoes: nothing more of it is read before it does.
+                socket.flush()?;
+            }
             // The answer goes out when nothing more is there to be read: one write for many.
             match socket.event() {
                 Ok(Some((Event::Text(text), connection))) => {
@@ -218,7 +233,7 @@ impl Server {
             std::process::exit(130); // asked twice: at once
         }
         let until = Instant::now() + GOOD_BYE;
-        while self.open.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+        while self.talking.load(Ordering::Relaxed) > 0 && Instant::now() < until {
             thread::sleep(Duration::from_millis(20));
         }
         std::process::exit(0);
@@ -226,12 +241,29 @@ impl Server {
 
     fn say(&self, level: Log, text: std::fmt::Arguments<'_>) {
         if level <= self.log {
-            eprintln!("{text}");
+            // Nobody can be told that nobody can be told.
+            let _ = writeln!(io::stderr(), "{text}");
         }
     }
 }
 
-/// One of the connections that are counted.
+/// Counts while it lives.
+struct Count<'a>(&'a AtomicUsize);
+
+impl<'a> Count<'a> {
+    fn new(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One of the connections that are admitted.
 struct Slot(Arc<Server>);
 
 impl Drop for Slot {

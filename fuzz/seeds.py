@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Writes fuzz/seeds/: the vectors of the attacks, the RFC's examples, and recorded traffic.
+"""Writes tests/seeds/: the vectors of the attacks, the RFC's examples, and recorded traffic.
 
-The formats are those of oracles.rs: options first, for streams then the sizes of the reads.
+The formats are those of tests/oracles/: options first, then the sizes of the reads if it is read in pieces.
 """
 
 import pathlib
 import zlib
 
-ROOT = pathlib.Path(__file__).resolve().parent
-RECORDED = ROOT.parent / "tests" / "recorded" / "streams"
+TESTS = pathlib.Path(__file__).resolve().parent.parent / "tests"
+RECORDED = TESTS / "recorded"
 KEY = bytes.fromhex("37fa213d")
 
 
@@ -48,8 +48,8 @@ def streams(mask):
     yield "fragmented", f(0x01, b"Hel") + f(0x89, b"Hello") + f(0x80, b"lo")
     yield "pong", f(0x8A, b"Hello")
     yield "binary-256", f(0x82, bytes(range(256)))
-    yield "binary-70000", f(0x82, bytes(70000))
-    yield "text-20000", f(0x81, "é".encode() * 10000)
+    yield "binary-3000", f(0x82, bytes(3000))
+    yield "text-3000", f(0x81, "é".encode() * 1500)
     yield "utf8-split", f(0x01, b"\xf0\x9f") + f(0x00, b"\x98") + f(0x80, b"\x80")
     yield "utf8-bad", f(0x01, b"\xce\xba\xe1\xbd\xb9") + f(0x80, b"ok\xed\xa0\x80")
     yield "utf8-cut", f(0x81, b"half \xe2\x82")
@@ -69,8 +69,158 @@ def streams(mask):
     yield "sequence", f(0x01, b"x") + f(0x81, b"y")
     yield "orphan", f(0x80, b"x")
     yield "reserved", f(0xC1, b"x")
-    for path in sorted(RECORDED.glob("*.1.c2s" if mask else "*.1.s2c")):
+    for path in sorted((RECORDED / "streams").glob("*.1.c2s" if mask else "*.1.s2c")):
         yield "recorded-" + path.name.split(".")[0], path.read_bytes().partition(b"\r\n\r\n")[2][:400]
+
+
+REQUEST = [
+    "GET /chat HTTP/1.1", "Host: example.com", "Upgrade: websocket", "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13",
+]
+# The oracle puts the right answer to its own request in the place of this one.
+RESPONSE = [
+    "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+]
+
+
+def head(lines, *more, start=None, without=None, then=b""):
+    """A head with other lines in the place of those of the same name, or behind them."""
+    names = {line.partition(":")[0].lower() for line in more}
+    kept = [line for line in lines[1:] if line.partition(":")[0].lower() not in names | {without}]
+    text = "\r\n".join([lines[0] if start is None else start, *kept, *more])
+    return text.encode("latin-1") + b"\r\n\r\n" + then
+
+
+def sized(lines, count, size):
+    """A head with so many headers and bytes: the small limits are 8 and 300."""
+    more = [f"X-{n}: y" for n in range(count - len(lines) + 1)]
+    more[0] += "y" * (size - len(head(lines, *more)))
+    return head(lines, *more)
+
+
+def requests():
+    """Rows H1 to H11; those that are accepted are called open-."""
+    def f(*more, **how):
+        return head(REQUEST, *more, **how)
+
+    yield "open-rfc", f("Origin: http://example.com", "Sec-WebSocket-Protocol: chat, superchat")
+    yield "open-least", f()
+    yield "open-length-0", f("Content-Length: 0")
+    yield "open-absolute", f(start="GET http://example.com:80/chat?x=1 HTTP/1.1")
+    yield "open-connection-list", f("Connection: keep-alive, Upgrade")
+    yield "open-case", f("UPGRADE: WebSocket", "connection: upgrade")
+    yield "open-extensions", f("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
+    yield "open-unknown-extensions", f("Sec-WebSocket-Extensions: constructor, __proto__;a=\"b\"")
+    yield "open-upgrade-last", f(*(f"X-{n}: y" for n in range(20)), "Upgrade: websocket")
+    yield "open-bytes", f("X-Name: \xe9\xff", "Cookie: a=b")
+    yield "open-empty-line", b"\r\n\r\n" + f()
+    yield "open-early-frame", f(then=b"\x81\x80\x00\x00\x00\x00")
+    yield "http", b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"
+    yield "http-head", b"HEAD / HTTP/1.1\r\nHost: example.com\r\n\r\n"
+    yield "http-1.0", b"GET / HTTP/1.0\r\n\r\n"
+    yield "http-body", b"POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 4\r\n\r\nbody"
+    yield "open-at-limit", sized(REQUEST, 8, 300)
+    yield "over-limit", sized(REQUEST, 8, 301)
+    yield "over-limit-headers", sized(REQUEST, 9, 300)
+    yield "too-large", f("X-Padding: " + "a" * 300)
+    yield "many-headers", b"GET / HTTP/1.1\r\n" + b"A:b\r\n" * 101 + b"\r\n"
+    yield "protocol-spaces", f("Sec-WebSocket-Protocol: b" + " " * 150 + "x")
+    yield "extension-escapes", f("Sec-WebSocket-Extensions: a;b=\"" + "\\" * 150)
+    yield "commas", f("Sec-WebSocket-Extensions: " + "," * 150)
+    yield "open-many-extensions", f("Sec-WebSocket-Extensions: " + "a;a," * 60 + "a")
+    yield "version-1337", f("Sec-WebSocket-Version: 1337")
+    yield "version-list", f("Sec-WebSocket-Version: 13, 8")
+    yield "chunked", f("Transfer-Encoding: chunked")
+    yield "length-5", f("Content-Length: 5", then=b"hello")
+    yield "lengths", f("Content-Length: 0", "Content-Length: 0")
+    yield "length-sign", f("Content-Length: +0")
+    yield "key-short", f("Sec-WebSocket-Key: AAAA")
+    yield "key-15-bytes", f("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA")
+    yield "key-url-alphabet", f("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j-Q==")
+    yield "keys", f("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+    yield "no-key", f(without="sec-websocket-key")
+    yield "no-host", f(without="host")
+    yield "hosts", f("Host: a", "Host: b")
+    yield "host-bad", f("Host: a b")
+    yield "no-upgrade", f(without="upgrade")
+    yield "connection-upgradex", f("Connection: upgradeX")
+    yield "space-before-colon", f("Upgrade : websocket")
+    yield "folded", f("X: a\r\n b")
+    yield "bare-line-feed", f().replace(b"\r\n", b"\n")
+    yield "post", f(start="POST /chat HTTP/1.1")
+    yield "fragment", f(start="GET /chat#x HTTP/1.1")
+    yield "asterisk", f(start="GET * HTTP/1.1")
+    yield "version-1.0", f(start="GET /chat HTTP/1.0")
+    yield "version-2", f(start="GET /chat HTTP/2.0")
+    yield "zero-byte", f("X: a\0b")
+    yield "tls", bytes.fromhex("160301020001000100")
+    yield "open-origin", f("Origin: http://example.com")
+    yield "origin-missing", f()
+    yield "origin-null", f("Origin: null")
+    yield "origin-evil", f("Origin: http://example.com.evil.test")
+    yield "origins", f("Origin: http://example.com", "Origin: http://example.com")
+    yield "origin-bytes", f("Origin: http://\xe9")
+    for path in sorted((RECORDED / "handshakes").glob("*.request")):
+        yield "open-recorded-" + path.stem, path.read_bytes()
+
+
+def responses():
+    """Rows H5 to H9, H15; those that open a connection are called open-."""
+    def f(*more, **how):
+        return head(RESPONSE, *more, **how)
+
+    yield "open-rfc", f("Sec-WebSocket-Protocol: chat")
+    yield "open-least", f()
+    yield "open-frame", f(then=b"\x81\x02hi")
+    yield "open-no-reason", f(start="HTTP/1.1 101 ")
+    yield "open-interim", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + f()
+    yield "open-bytes", f("Server: \xe9\xff", "Set-Cookie: a=b")
+    yield "unasked", f()
+    yield "many-interim", b"HTTP/1.1 100 \r\n\r\n" * 9 + f()
+    yield "status-200", f(start="HTTP/1.1 200 OK")
+    yield "status-1010", f(start="HTTP/1.1 1010 ")
+    yield "status-101x", f(start="HTTP/1.1 101x")
+    yield "version-1.0", f(start="HTTP/1.0 101 Switching Protocols")
+    yield "version-2", f(start="HTTP/2 101 Switching Protocols")
+    yield "accept-case", f("Sec-WebSocket-Accept: S3PPLMBITXAQ9KYGZZHZRBK+XOO=")
+    yield "accept-list", f("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=, x")
+    yield "accepts", f(*[RESPONSE[-1]] * 2)
+    yield "no-accept", f(without="sec-websocket-accept")
+    yield "no-upgrade", f(without="upgrade")
+    yield "upgrade-list", f("Upgrade: websocket, h2c")
+    yield "no-connection", f(without="connection")
+    yield "connection-close", f("Connection: close")
+    yield "extension", f("Sec-WebSocket-Extensions: permessage-deflate")
+    yield "extension-bad", f("Sec-WebSocket-Extensions: a;;b")
+    yield "extensions", f("Sec-WebSocket-Extensions: a", "Sec-WebSocket-Extensions: b")
+    yield "protocol-other", f("Sec-WebSocket-Protocol: other")
+    yield "protocol-list", f("Sec-WebSocket-Protocol: chat, superchat")
+    yield "open-at-limit", sized(RESPONSE, 8, 300)
+    yield "over-limit", sized(RESPONSE, 8, 301)
+    yield "over-limit-headers", sized(RESPONSE, 9, 300)
+    yield "too-large", f("X-Padding: " + "a" * 300)
+    yield "many-headers", b"HTTP/1.1 101 \r\n" + b"A:b\r\n" * 101 + b"\r\n"
+    yield "folded", f("X: a\r\n b")
+    yield "bare-line-feed", f().replace(b"\r\n", b"\n")
+    yield "zero-byte", f("X: a\0b")
+    yield "empty-line", b"\r\n" + f()
+    yield "not-http", b"SSH-2.0-OpenSSH_9.2\r\n"
+    yield "redirect", b"HTTP/1.1 302 Found\r\nLocation: ws://evil.test/\r\nContent-Length: 0\r\n\r\n"
+    yield "refused", b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nlost\nmore"
+    yield "refused-until-end", b"HTTP/1.1 403 Forbidden\r\n\r\n" + b"no " * 40
+    yield "refused-short", b"HTTP/1.1 500 \r\nContent-Length: 9\r\n\r\nhalf"
+    yield "refused-lengths", b"HTTP/1.1 500 \r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
+    yield "refused-empty", b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc"
+    chunked = b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield "chunked", chunked + b"5;x=y\r\nhello\r\n10\r\n" + b"a" * 16 + b"\r\n0\r\nA: b\r\n\r\nmore"
+    yield "chunked-overflow", chunked + b"ffffffffffffffff1\r\nx"
+    yield "chunked-tiny", chunked + b"1\r\na\r\n" * 30
+    yield "chunked-bad", chunked + b"5\r\nhelloX"
+    for path in sorted((RECORDED / "handshakes").glob("*.response")):
+        data = path.read_bytes()
+        bare = data.lower().find(b"sec-websocket-extensions") < 0 and data.startswith(b"HTTP/1.1 101")
+        yield ("open-recorded-" if bare else "recorded-") + path.stem, data
 
 
 HELLO = bytes.fromhex("f248cdc9c90700")
@@ -83,7 +233,7 @@ def payload(text, level=6):
 
 
 def compressed():
-    """Frames without a mask, whose lengths take one byte; see deflate.rs."""
+    """Frames without a mask, whose lengths take one byte; see tests/oracles/deflate.rs."""
     def f(*frames):
         return b"".join(bytes([first, len(data)]) + data for first, data in frames)
 
@@ -128,7 +278,7 @@ def differences():
 
 
 def write(target, seeds):
-    directory = ROOT / "seeds" / target
+    directory = TESTS / "seeds" / target
     directory.mkdir(parents=True, exist_ok=True)
     for old in directory.iterdir():
         old.unlink()
@@ -136,15 +286,21 @@ def write(target, seeds):
         (directory / name).write_bytes(data)
 
 
-def cut(seeds):
-    """Gives each stream its options and sizes of reads, in turn."""
+def cut(seeds, options):
+    """Gives each input sizes of reads and options, in turn."""
     for i, (name, data) in enumerate(seeds):
         sizes = [b"", b"\x00", b"\x02\x06", b"\x1f", b"\x00\x7f\x01"][i % 5]
-        yield name, bytes([i % 16, len(sizes)]) + sizes + data
+        option = options[i % len(options)]
+        for word, bit in {"limit": 4, "too-large": 4, "origin": 8, "unasked": 16}.items():
+            option |= bit * (word in name)
+        yield name, bytes([option, len(sizes)]) + sizes + data
 
 
 write("frame_header", headers())
-write("server_stream", cut(streams(True)))
-write("client_stream", cut(streams(False)))
+write("server_stream", cut(streams(True), range(16)))
+write("client_stream", cut(streams(False), range(16)))
+# No more than parking, since other limits refuse most of them, but for what the name says.
+write("server_handshake", cut(requests(), range(2)))
+write("client_handshake", cut(responses(), range(2)))
 write("deflate_stream", ((name, bytes([i % 64, i * 7 % 256]) + data) for i, (name, data) in enumerate(compressed())))
 write("diff_deflate", differences())

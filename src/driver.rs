@@ -4,17 +4,22 @@
 //! done now, and what cannot is [`Poll::Pending`]. A blocking adapter waits inside the transport;
 //! an async one registers its task there.
 
+use alloc::string::ToString;
 use core::task::{Poll, ready};
 use core::time::Duration;
 use std::io::{self, IoSlice};
 
 use bytes::Buf;
 
-use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received};
+use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State};
 
 /// What is queued is written out when it has grown to this, even while more input waits: enough to
 /// make a system call cheap, and no need to grow the queue further.
 const FLUSH_AT: usize = 64 * 1024;
+
+/// After a write that had to wait, so many reads come first while they find something. Each write
+/// that waits costs a turn, and the peer may be waiting for us to read.
+const READS_FIRST: u8 = 16;
 
 /// The most slices that one vectored write gathers.
 const SLICES: usize = 16;
@@ -23,6 +28,10 @@ const SLICES: usize = 16;
 pub(crate) trait Transport {
     /// The time on the transport's clock.
     fn now(&self) -> Duration;
+
+    /// How long to wait in one direction while bytes may be moved in the other; `None` for a
+    /// transport that does not wait inside its calls.
+    fn turn(&self) -> Option<Duration>;
 
     /// Reads into `room`; 0 is the end of the stream. Returns by `deadline` on its own clock.
     fn poll_read(&mut self, room: &mut [u8], deadline: Option<Duration>)
@@ -62,9 +71,13 @@ pub(crate) struct Driver {
 struct Line {
     /// Bytes were written that the transport may still buffer.
     unflushed: bool,
+    /// How many reads come before the next write.
+    reads_first: u8,
+    /// The peer has ended its side, but is still owed our last frames.
+    read_ended: bool,
     shut_down: bool,
     /// Why the transport takes or gives no more bytes.
-    broken: Option<io::ErrorKind>,
+    broken: Option<io::Error>,
 }
 
 impl Driver {
@@ -98,14 +111,14 @@ impl Driver {
                 Err(error) => error,
             },
             Ok(None) => {
-                ready!(line.poll_finish(connection, transport));
+                ready!(line.poll_finish(connection, transport, give_up));
                 return Poll::Ready(Ok(None));
             }
             Err(error) => error,
         };
-        ready!(line.poll_finish(connection, transport));
-        Poll::Ready(Err(match (error, line.broken) {
-            (ReceiveError::UnexpectedEof, Some(kind)) => Failure::Io(kind.into()),
+        ready!(line.poll_finish(connection, transport, give_up));
+        Poll::Ready(Err(match (error, &line.broken) {
+            (ReceiveError::UnexpectedEof, Some(error)) => Failure::Io(repeat(error)),
             (error, _) => Failure::Receive(error),
         }))
     }
@@ -115,18 +128,27 @@ impl Driver {
         &mut self,
         transport: &mut impl Transport,
     ) -> Poll<Result<(), Failure>> {
+        let connection = &mut self.connection;
         loop {
-            let due = self.connection.poll_timeout();
-            match self.line.poll_flush(&mut self.connection, transport) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+            match self.line.poll_flush(connection, transport, None) {
+                Poll::Ready(Ok(())) => break,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Io(error))),
                 Poll::Pending => {}
             }
-            if due.is_none_or(|due| due > transport.now()) {
+            let now = transport.now();
+            if connection.poll_timeout().is_none_or(|due| due > now) {
                 return Poll::Pending;
             }
-            self.connection.handle_timeout(transport.now());
+            connection.handle_timeout(now);
         }
+        if connection.state() == State::Closed && connection.queued() > 0 {
+            // What is left can never be written.
+            return Poll::Ready(Err(match connection.outcome_so_far().cause {
+                Some(cause) => Failure::Receive(cause),
+                None => Failure::Io(io::ErrorKind::BrokenPipe.into()),
+            }));
+        }
+        Poll::Ready(Ok(()))
     }
 
     pub(crate) fn into_parts(self) -> (Connection, Inbox) {
@@ -156,7 +178,8 @@ fn poll_received(
     loop {
         if connection.queued() >= FLUSH_AT {
             // Whatever comes of it, go on: the queue has a bound of its own.
-            let _ = line.poll_flush(connection, transport);
+            let turn = end_of_turn(transport);
+            let _ = line.poll_flush_in_turn(connection, transport, turn, give_up);
         }
         if let Some(received) = connection.advance(inbox)? {
             return Poll::Ready(Ok(Some(received)));
@@ -165,17 +188,25 @@ fn poll_received(
             return Poll::Ready(Ok(None));
         }
         connection.handle_timeout(transport.now());
-        let _ = line.poll_flush(connection, transport);
+        if connection.has_failed() {
+            continue; // a deadline passed: nothing that could still come counts
+        }
+        let turn = end_of_turn(transport);
+        let flushed = line.poll_flush_in_turn(connection, transport, turn, give_up);
+        let turn = end_of_turn(transport).filter(|_| flushed.is_pending());
         let due = connection.poll_timeout();
-        match transport.poll_read(inbox.spare(0), earlier(due, give_up)) {
+        match transport.poll_read(inbox.spare(0), earlier(turn, earlier(due, give_up))) {
             Poll::Ready(Ok(0)) => connection.received_eof(),
             Poll::Ready(Ok(count)) => inbox.received(count),
             Poll::Ready(Err(error)) => {
-                line.broken.get_or_insert_with(|| error.kind());
+                line.broken.get_or_insert(error);
                 connection.received_eof();
             }
+            // What came before writing failed has been delivered, and more need not come.
+            Poll::Pending if line.broken.is_some() => connection.received_eof(),
             Poll::Pending => {
-                if due.is_none_or(|due| due > transport.now()) {
+                line.reads_first = 0;
+                if !goes_on(transport.now(), due, turn, give_up) {
                     return Poll::Pending;
                 }
             }
@@ -184,18 +215,38 @@ fn poll_received(
 }
 
 impl Line {
+    /// As [`poll_flush`](Self::poll_flush), but lets reading go first after it had to wait.
+    fn poll_flush_in_turn(
+        &mut self,
+        connection: &mut Connection,
+        transport: &mut impl Transport,
+        turn: Option<Duration>,
+        give_up: Option<Duration>,
+    ) -> Poll<io::Result<()>> {
+        if self.reads_first > 0 {
+            self.reads_first -= 1;
+            return Poll::Pending;
+        }
+        let flushed = self.poll_flush(connection, transport, earlier(turn, give_up));
+        if flushed.is_pending() && turn.is_some() {
+            self.reads_first = READS_FIRST;
+        }
+        flushed
+    }
+
     /// Writes everything that `connection` has queued, unless writing failed before.
     fn poll_flush(
         &mut self,
         connection: &mut Connection,
         transport: &mut impl Transport,
+        give_up: Option<Duration>,
     ) -> Poll<io::Result<()>> {
-        if let Some(kind) = self.broken {
-            return Poll::Ready(Err(kind.into()));
+        if let Some(error) = &self.broken {
+            return Poll::Ready(Err(repeat(error)));
         }
-        let result = ready!(self.poll_write_all(connection, transport));
+        let result = ready!(self.poll_write_all(connection, transport, give_up));
         if let Err(error) = &result {
-            self.broken = Some(error.kind());
+            self.broken = Some(repeat(error));
         }
         Poll::Ready(result)
     }
@@ -204,14 +255,15 @@ impl Line {
         &mut self,
         connection: &mut Connection,
         transport: &mut impl Transport,
+        give_up: Option<Duration>,
     ) -> Poll<io::Result<()>> {
         while connection.wants_write() {
-            let due = connection.poll_timeout();
+            let deadline = earlier(connection.poll_timeout(), give_up);
             let outgoing = connection.outgoing();
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = outgoing.chunks_vectored(&mut slices);
             let slices = slices.get(..filled).unwrap_or_default();
-            let count = ready!(transport.poll_write(slices, due))?;
+            let count = ready!(transport.poll_write(slices, deadline))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -233,28 +285,46 @@ impl Line {
         &mut self,
         connection: &mut Connection,
         transport: &mut impl Transport,
+        give_up: Option<Duration>,
     ) -> Poll<()> {
         loop {
             connection.handle_timeout(transport.now());
-            let _ = self.poll_flush(connection, transport); // a broken line is noted
-            let due_to_end = connection.wants_shutdown() || self.broken.is_some();
-            if due_to_end && !self.shut_down {
-                self.shut_down = true;
-                if ready!(transport.poll_shutdown()).is_err() {
+            let turn = end_of_turn(transport).filter(|_| !self.read_ended);
+            // An error is noted in `broken`.
+            let flushed = self.poll_flush_in_turn(connection, transport, turn, give_up);
+            let ended = connection.state() == State::Closed;
+            if flushed.is_ready() || ended {
+                let due_to_end = connection.wants_shutdown() || self.broken.is_some();
+                if due_to_end && !self.shut_down {
+                    let result = ready!(transport.poll_shutdown());
+                    self.shut_down = true;
+                    if result.is_err() {
+                        connection.received_eof();
+                    }
+                }
+                if self.read_ended || !connection.wants_read() {
                     connection.received_eof();
+                    return Poll::Ready(());
                 }
             }
-            if !connection.wants_read() {
-                connection.received_eof();
-                return Poll::Ready(());
-            }
+            let turn = end_of_turn(transport).filter(|_| flushed.is_pending());
             let due = connection.poll_timeout();
             let mut dropped = [0; 4096];
-            match transport.poll_read(&mut dropped, due) {
+            let read = if self.read_ended {
+                Poll::Pending
+            } else {
+                transport.poll_read(&mut dropped, earlier(turn, earlier(due, give_up)))
+            };
+            match read {
+                // It may have ended its side only, and still read ours.
+                Poll::Ready(Ok(0)) if flushed.is_pending() => {
+                    (self.read_ended, self.reads_first) = (true, 0);
+                }
                 Poll::Ready(Ok(0) | Err(_)) => connection.received_eof(),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending => {
-                    if due.is_none_or(|due| due > transport.now()) {
+                    self.reads_first = 0;
+                    if !goes_on(transport.now(), due, turn, give_up) {
                         return Poll::Pending;
                     }
                 }
@@ -263,8 +333,34 @@ impl Line {
     }
 }
 
+/// When to look at the other direction.
+fn end_of_turn(transport: &impl Transport) -> Option<Duration> {
+    let turn = transport.turn()?;
+    Some(transport.now().saturating_add(turn))
+}
+
+/// Whether there is something to do at `now`, when a call has waited in vain: what is `due`, or the
+/// other direction's `turn`. But at `give_up` the caller is told first.
+fn goes_on(
+    now: Duration,
+    due: Option<Duration>,
+    turn: Option<Duration>,
+    give_up: Option<Duration>,
+) -> bool {
+    let passed = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now);
+    (passed(due) || passed(turn)) && !passed(give_up)
+}
+
+/// An error that is told again: `io::Error` cannot be cloned.
+fn repeat(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
 /// The earlier of two deadlines.
-fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+pub(crate) fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

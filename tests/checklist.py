@@ -25,7 +25,6 @@ DEFERRED = {
     "R6455-4.1-06": "TLS comes with the TLS adapter; until then wss:// is refused by connect",
     "R6455-4.1-07": "SNI comes with the TLS adapter",
     "R6455-4.2.2-01": "TLS comes with the TLS adapter",
-    "R6455-5.1-03": "masking over TLS needs the TLS adapter; the core cannot tell what carries it",
     "R6455-5.4-05": "binds intermediaries that pass frames on; the crate is an endpoint",
     "R6455-5.5.1-03": "what an application shows to its users is the caller's duty, documented",
     "R6455-7.2.3-01": "the crate does not reconnect by itself; backing off is the caller's duty",

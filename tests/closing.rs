@@ -80,8 +80,8 @@ fn a_closing_handshake_is_clean_at_both_ends() {
     }
 }
 
-/// W7, R6455-5.5.1-06: when both close at once, each sends one Close frame, reports the other's, and
-/// both end clean.
+/// W7, R6455-5.5.1-06: when both close at once, each sends one Close frame, reports the other's,
+/// and both end clean.
 #[test]
 fn a_simultaneous_close_is_clean() {
     for chunk in CHUNKS {
@@ -167,8 +167,8 @@ fn exactly_the_legal_codes_can_be_sent() {
     }
 }
 
-/// U3, R6455-5.5-01: a reason of 123 bytes fits, one of 124 is refused and nothing is written; bytes
-/// count and not characters.
+/// U3, R6455-5.5-01: a reason of 123 bytes fits, one of 124 is refused and nothing is written;
+/// bytes count and not characters.
 #[test]
 fn a_reason_may_be_123_bytes_long() {
     let mut server = End::server();
@@ -304,8 +304,8 @@ fn data_after_our_close_is_delivered() {
     }
 }
 
-/// R6455-5.5.1-08, W7: what follows the peer's Close frame is dropped unseen, even if it is illegal,
-/// and takes no memory.
+/// R6455-5.5.1-08, W7: what follows the peer's Close frame is dropped unseen, even if it is
+/// illegal, and takes no memory.
 #[test]
 fn data_after_their_close_is_dropped() {
     for role in ROLES {
@@ -370,8 +370,8 @@ fn the_state_follows_from_close_frames_and_the_end() {
     }
 }
 
-/// W8, R6455-5.5.1-07, R6455-7.1.1-02: when we close first, the server ends the transport as soon as
-/// the peer's Close frame is there, and the client waits for that.
+/// W8, R6455-5.5.1-07, R6455-7.1.1-02: when we close first, the server ends the transport as soon
+/// as the peer's Close frame is there, and the client waits for that.
 #[test]
 fn the_server_ends_the_transport_first_after_a_local_close() {
     for role in ROLES {
@@ -441,8 +441,8 @@ fn after_a_fault_either_role_ends_the_transport() {
     }
 }
 
-/// W8: the end of the transport after the peer's Close frame is no error, in whichever closing state
-/// it comes.
+/// W8: the end of the transport after the peer's Close frame is no error, in whichever closing
+/// state it comes.
 #[test]
 fn the_end_after_a_clean_close_is_no_error() {
     let states: [(&str, Act); 4] = [

@@ -233,8 +233,8 @@ fn nothing_is_answered_after_our_close() {
     }
 }
 
-/// R6455-5.5.2-01: a Ping that came before any Close is owed its Pong, also when this end closes, or
-/// finds a fault, or the peer closes before the Pong left.
+/// R6455-5.5.2-01: a Ping that came before any Close is owed its Pong, also when this end closes,
+/// or finds a fault, or the peer closes before the Pong left.
 #[test]
 fn a_pong_that_is_owed_goes_out_before_the_close() {
     let ends: [(&str, Act); 3] = [

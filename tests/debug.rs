@@ -118,8 +118,8 @@ fn half_a_character_is_not_shown() {
     assert!(!shown.contains("240, 157"), "{shown}");
 }
 
-/// T4: masking keys are not shown: neither the generator nor its seed nor the key of a frame that is
-/// arriving.
+/// T4: masking keys are not shown: neither the generator nor its seed nor the key of a frame that
+/// is arriving.
 #[test]
 fn masking_keys_are_not_shown() {
     assert_eq!(format!("{:?}", MaskKeys::seeded([7; 32])), "MaskKeys");

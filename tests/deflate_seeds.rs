@@ -7,7 +7,7 @@
     reason = "tests"
 )]
 
-#[path = "../fuzz/deflate.rs"]
+#[path = "oracles/deflate.rs"]
 mod deflate;
 
 use std::fs;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// The seeds of `target`, each also with every other option, cut short, and with bits flipped.
 fn replay(target: &str, options: u8, oracle: impl Fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/seeds")
+        .join("tests/seeds")
         .join(target);
     let mut count = 0;
     for entry in fs::read_dir(seeds).unwrap() {

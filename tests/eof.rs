@@ -39,8 +39,8 @@ fn stream(role: Role) -> (Vec<u8>, Vec<(usize, Seen)>) {
     (bytes, reports)
 }
 
-/// R6455-7.2.1-01, R6455-7.1.5-01: wherever the transport ends, all that was whole is delivered, and
-/// unless that includes a Close frame the end is a fault and the code 1006.
+/// R6455-7.2.1-01, R6455-7.1.5-01: wherever the transport ends, all that was whole is delivered,
+/// and unless that includes a Close frame the end is a fault and the code 1006.
 #[test]
 fn the_transport_may_end_at_every_byte() {
     for role in ROLES {

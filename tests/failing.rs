@@ -133,8 +133,9 @@ fn assert_sends_refused(end: &mut End) {
     assert_eq!(close, Err(SendError::Closed));
 }
 
-/// R6455-7.1.7-01, R6455-7.1.7-02, R6455-7.4-02, R6455-10.7-01, U2: each fault is reported once what
-/// came before it was delivered, puts its code on the wire once, and ends everything else.
+/// R6455-7.1.7-01, R6455-7.1.7-02, R6455-7.4-02, R6455-5.1-02, R6455-5.2-02, R6455-5.2-04,
+/// R6455-5.5.1-02, R6455-10.7-01, U2: each fault is reported once what came before it was
+/// delivered, puts its code on the wire once, and ends everything else.
 #[test]
 fn every_fault_fails_the_connection_with_its_code() {
     for role in ROLES {
@@ -178,8 +179,8 @@ fn every_fault_fails_the_connection_with_its_code() {
     }
 }
 
-/// R6455-5.5.1-06, R6455-7.1.7-01: a fault after our own Close frame is reported and sends no second
-/// one.
+/// R6455-5.5.1-06, R6455-7.1.7-01: a fault after our own Close frame is reported and sends no
+/// second one.
 #[test]
 fn a_fault_while_closing_sends_no_second_close() {
     for role in ROLES {

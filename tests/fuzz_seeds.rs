@@ -1,7 +1,6 @@
 //! Replays the seeds of the fuzz targets, and variations of them, without a fuzzer.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
 
-#[path = "../fuzz/oracles.rs"]
 mod oracles;
 
 use std::fs;
@@ -9,22 +8,36 @@ use std::path::Path;
 
 use fullduplex::Role;
 
-/// The seeds of `target`, each also with every other option, cut short, and with one bit flipped in
-/// turn.
-fn replay(target: &str, options: u8, oracle: impl Fn(&[u8])) {
+/// The seeds of `target` as they are, with their names.
+fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/seeds")
+        .join("tests/seeds")
         .join(target);
+    let read = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap();
+        (name, fs::read(entry.path()).unwrap())
+    };
+    fs::read_dir(seeds)
+        .unwrap()
+        .map(|entry| read(entry.unwrap()))
+        .collect()
+}
+
+/// The seeds of `target`, each also with every other option, and cut short or with one bit flipped
+/// at some places, which depend on its length.
+fn replay<I>(target: &str, options: u8, places: fn(usize) -> I, oracle: impl Fn(&[u8]))
+where
+    I: Iterator<Item = usize>,
+{
     let mut count = 0;
-    for entry in fs::read_dir(seeds).unwrap() {
-        let mut seed = fs::read(entry.unwrap().path()).unwrap();
+    for (_, mut seed) in seeds(target) {
         let first = seed[0];
         for option in 0..options {
             seed[0] = option;
             oracle(&seed);
         }
         seed[0] = first;
-        for end in 0..seed.len().min(64) {
+        for end in places(seed.len()) {
             oracle(&seed[..end]);
             if seed.len() > 2000 {
                 continue; // each variation takes too long without optimisation
@@ -40,10 +53,20 @@ fn replay(target: &str, options: u8, oracle: impl Fn(&[u8])) {
     assert!(count >= 10, "{count} seeds for {target}");
 }
 
+/// Where headers are.
+fn at_the_start(length: usize) -> impl Iterator<Item = usize> {
+    0..length.min(64)
+}
+
+/// Here and there: byte by byte, a head takes long without optimisation.
+fn throughout(length: usize) -> impl Iterator<Item = usize> {
+    (0..6).map(move |place| place * length / 6)
+}
+
 /// L1, L2, L4, F6, F7.
 #[test]
 fn the_seeds_of_frame_header_hold() {
-    replay("frame_header", 8, oracles::frame_header);
+    replay("frame_header", 8, at_the_start, oracles::frame_header);
 }
 
 /// What is allocated is not measured here, but by the target itself.
@@ -55,7 +78,7 @@ fn unmeasured(work: &mut dyn FnMut()) -> usize {
 /// L5, F1, F2, U1.
 #[test]
 fn the_seeds_of_server_stream_hold() {
-    replay("server_stream", 16, |seed| {
+    replay("server_stream", 16, at_the_start, |seed| {
         oracles::stream(Role::Server, seed, unmeasured);
     });
 }
@@ -63,7 +86,42 @@ fn the_seeds_of_server_stream_hold() {
 /// L5, F1, F2, U1.
 #[test]
 fn the_seeds_of_client_stream_hold() {
-    replay("client_stream", 16, |seed| {
+    replay("client_stream", 16, at_the_start, |seed| {
         oracles::stream(Role::Client, seed, unmeasured);
     });
+}
+
+/// H1, H2, H3, H4, H5, H6, H7, H8, H9, H11.
+#[test]
+fn the_seeds_of_server_handshake_hold() {
+    replay("server_handshake", 16, throughout, |seed| {
+        oracles::server_handshake(seed, unmeasured);
+    });
+}
+
+/// H2, H3, H5, H7, H8, H9, H11.
+#[test]
+fn the_seeds_of_client_handshake_hold() {
+    replay("client_handshake", 16, throughout, |seed| {
+        oracles::client_handshake(seed, unmeasured);
+    });
+}
+
+/// H5, H6, H8, H9: the seeds whose names say so open a connection, and no others.
+#[test]
+fn the_seeds_of_handshakes_are_what_they_are_called() {
+    let oracles: [(&str, fn(&[u8]) -> bool); 2] = [
+        ("server_handshake", |seed| {
+            oracles::server_handshake(seed, unmeasured)
+        }),
+        ("client_handshake", |seed| {
+            oracles::client_handshake(seed, unmeasured)
+        }),
+    ];
+    for (target, opens) in oracles {
+        let mut wrong = seeds(target);
+        wrong.retain(|(name, seed)| opens(seed) != name.starts_with("open-"));
+        let names: Vec<_> = wrong.into_iter().map(|(name, _)| name).collect();
+        assert!(names.is_empty(), "{target}: {names:?}");
+    }
 }

@@ -331,6 +331,40 @@ fn a_declared_length_allocates_nothing() {
     }
 }
 
+/// R6455-10.4-01, L3: measured, in the middle of a frame that declares the limit, and of a message
+/// in fragments. The sizes lie right behind those at which memory that doubles has just doubled.
+#[test]
+fn memory_is_twice_what_has_come_plus_64_kib() {
+    let claim = |kind| header(Role::Client, kind, 16 * MIB);
+    let fragment = |first| frame(Role::Client, first, &[b'a'; 1000]);
+    for kind in [0x01, 0x02] {
+        for payload in [1, 33_000, 65_600, 131_100, 262_300, 400_000, 1_048_700] {
+            let whole = [claim(0x80 | kind), vec![b'a'; payload]].concat();
+            let parts = [fragment(kind), fragment(0x00).repeat(payload / 1000)].concat();
+            for bytes in [whole, parts] {
+                for read in [100, 5000, usize::MAX] {
+                    let mut kept = None;
+                    let info = allocation_counter::measure(|| {
+                        let mut feed = Feed::new(Role::Client, &Config::default());
+                        for chunk in bytes.chunks(read.min(bytes.len())) {
+                            feed.read(chunk);
+                        }
+                        kept = Some(feed);
+                    });
+                    let held = u64::try_from(info.bytes_current).unwrap_or(0);
+                    let allowed = 2 * bytes.len() as u64 + 65 * 1024; // 1 KiB for all but the inbox
+                    assert!(
+                        held <= allowed,
+                        "{held} for {}, {kind}, {read}",
+                        bytes.len()
+                    );
+                    assert_eq!(kept.map(|feed| feed.error), Some(None));
+                }
+            }
+        }
+    }
+}
+
 /// L5: with the limits off, a length that no memory holds is waited for and not reserved.
 #[test]
 fn without_limits_memory_still_follows_the_bytes() {

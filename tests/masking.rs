@@ -14,7 +14,8 @@ use std::collections::HashSet;
 use bytes::Buf;
 use common::feed::{Feed, Sent, assert_receives, binary, connection, hex, sent_frames, text};
 use fullduplex::frame::apply_mask;
-use fullduplex::{CloseCode, Config, Connection, MaskKeys, MessageKind, Role};
+use fullduplex::handshake::{OriginPolicy, Step, client, server};
+use fullduplex::{CloseCode, Config, Connection, Inbox, MaskKeys, MessageKind, Role};
 
 const LONGEST: usize = 4096;
 
@@ -229,6 +230,34 @@ fn every_frame_of_a_client_has_a_key_of_its_own() {
     assert_eq!(frames.len(), 56);
     let keys: HashSet<_> = frames.iter().map(|frame| frame.key).collect();
     assert_eq!(keys.len(), frames.len());
+}
+
+/// R6455-5.1-03: what a connection of a `wss` URL sends is masked like that of any other.
+#[test]
+fn masking_does_not_depend_on_the_transport() {
+    for url in ["ws://example.com/", "wss://example.com/"] {
+        let request = client::Request::new(url).unwrap();
+        let keys = MaskKeys::seeded([7; 32]);
+        let mut client = client::Handshake::new(request, Config::default(), keys);
+        let length = client.outgoing().remaining();
+        let mut inbox = Inbox::from(&client.outgoing().copy_to_bytes(length)[..]);
+        let options = server::Options::new(OriginPolicy::any());
+        let step = server::Handshake::new(options).advance(&mut inbox).unwrap();
+        let Step::Done(server::Incoming::Upgrade(upgrade)) = step else {
+            panic!("{step:?}");
+        };
+        let mut server = upgrade.accept(server::Acceptance::new()).unwrap();
+        let length = server.outgoing().remaining();
+        let mut inbox = Inbox::from(&server.outgoing().copy_to_bytes(length)[..]);
+        let Step::Done(mut established) = client.advance(&mut inbox).unwrap() else {
+            panic!("{url}: not opened");
+        };
+        established.connection.send_text("text").unwrap();
+        established.connection.ping(b"ping").unwrap();
+        for frame in sent(&mut established.connection) {
+            assert!(frame.key.is_some(), "{url}");
+        }
+    }
 }
 
 /// R6455-5.3-01, M1: the automatic answers too.

@@ -370,6 +370,25 @@ fn an_idle_connection_holds_no_heap() {
     }
 }
 
+/// What is parked in the middle of a text takes its own size, whatever room the text had to grow.
+#[test]
+fn a_parked_text_takes_its_own_size() {
+    MaskKeys::thread().next_key();
+    for role in ROLES {
+        let start = frame_to(role, TEXT & !FIN, &[b'x'; 10_000]);
+        let more = frame_to(role, CONTINUATION & !FIN, b"y");
+        let mut parked = None;
+        let info = measure(|| {
+            let mut connection = connection(role, &timeless());
+            let mut inbox = Inbox::new();
+            feed(&mut connection, &mut inbox, &start);
+            feed(&mut connection, &mut inbox, &more);
+            parked = Some(connection.park(&mut inbox));
+        });
+        assert_eq!(info.bytes_current, 10_001, "{role:?}");
+    }
+}
+
 /// A connection that has closed gives everything back when it is dropped, on each path.
 #[test]
 fn nothing_leaks() {

@@ -53,7 +53,7 @@ fn constants_hold_the_registered_numbers() {
     }
 }
 
-/// RIANA-07, R6455-7.2.3-01: exactly these codes tell of something that may pass.
+/// RIANA-07: exactly these codes tell of something that may pass.
 #[test]
 fn four_codes_are_worth_a_retry() {
     for code in 0..=u16::MAX {

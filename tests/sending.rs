@@ -40,8 +40,7 @@ fn shapes(frames: &[Frame]) -> Vec<(u8, usize)> {
         .collect()
 }
 
-/// R6455-5.1-01, R6455-5.1-03 (the core knows no transport, so TLS changes nothing): a server never
-/// masks.
+/// R6455-5.1-01: a server never masks.
 #[test]
 fn a_server_sends_the_bytes_of_the_rfc_unmasked() {
     let mut server = End::server();
@@ -117,8 +116,8 @@ fn fragments_of_a_client_have_a_key_each() {
     assert_eq!(joined, payload);
 }
 
-/// R6455-5.2-03, R6455-5.2-01, R6455-5.2-05: the shortest form of the length at every boundary, and
-/// no reserved bit.
+/// R6455-5.2-03, R6455-5.2-01, R6455-5.8-01, R6455-5.2-05: the shortest form of the length at every
+/// boundary, and no reserved bit.
 #[test]
 fn lengths_are_sent_in_their_shortest_form() {
     let table = [
@@ -145,7 +144,8 @@ fn lengths_are_sent_in_their_shortest_form() {
     }
 }
 
-/// R6455-6.1-02, R6455-5.4-03: messages of all sizes, by every way of sending, arrive in order.
+/// R6455-6.1-02, R6455-6.2-01, R6455-5.4-03: messages of all sizes, by every way of sending, arrive
+/// in order.
 #[test]
 fn what_is_sent_arrives_over_any_link() {
     for chunk in CHUNKS {
@@ -237,7 +237,7 @@ fn control_frames_go_between_fragments() {
     }
 }
 
-/// R6455-5.4-05: control frames are never cut, however small the frames of messages are.
+/// R6455-5.5-01: control frames are never cut, however small the frames of messages are.
 #[test]
 fn control_frames_are_not_cut() {
     let mut server = End::new(Role::Server, &max_frame_payload(1));
@@ -310,8 +310,8 @@ fn streamed_text_may_be_cut_inside_characters() {
     }
 }
 
-/// R6455-5.6-01, U4: text that is not UTF-8 is refused at the piece that breaks it, nothing of it is
-/// queued, and the message goes on.
+/// R6455-5.6-01, U4: text that is not UTF-8 is refused at the piece that breaks it, nothing of it
+/// is queued, and the message goes on.
 #[test]
 fn streamed_text_that_is_not_utf8_is_refused() {
     let mut server = End::server();
@@ -468,7 +468,8 @@ fn a_peer_that_never_reads_cannot_make_the_queue_grow() {
     }
 }
 
-/// W1: messages without payload count too, although they wait unframed behind a message that is cut.
+/// W1: messages without payload count too, although they wait unframed behind a message that is
+/// cut.
 #[test]
 fn empty_messages_cannot_make_the_queue_grow() {
     let mut server = End::new(

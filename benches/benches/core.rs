@@ -11,7 +11,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use fullduplex::frame::{Opcode, apply_mask};
 use fullduplex::utf8::Decoder;
 use fullduplex::{Connection, Event, Role};
-use fullduplex_benches::{Lane, echo, stream};
+use fullduplex_benches::{Lane, echo, look, stream};
 
 /// So many bytes of stream are read at once, where messages are small.
 const READ: usize = 60 * 1024;
@@ -28,13 +28,6 @@ fn main() {
     texts(&mut criterion);
     primitives(&mut criterion);
     criterion.final_summary();
-}
-
-fn look(_: &mut Connection, event: Event<'_>) {
-    if let Event::Binary(bytes) = &event {
-        black_box(bytes.len());
-    }
-    black_box(&event);
 }
 
 /// Benches reads of `bytes`, which hold `count` messages of `payload` bytes.

@@ -1,7 +1,7 @@
 //! Any frames, cut in any way, to a server that agreed on compression; see `deflate::stream`.
 #![no_main]
 
-#[path = "../deflate.rs"]
+#[path = "../../tests/oracles/deflate.rs"]
 mod deflate;
 #[path = "../meter.rs"]
 mod meter;

@@ -3,7 +3,7 @@
 
 #[path = "../meter.rs"]
 mod meter;
-#[path = "../oracles.rs"]
+#[path = "../../tests/oracles/mod.rs"]
 mod oracles;
 
 #[global_allocator]

@@ -6,12 +6,15 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use super::error::Error;
-use super::stream::{Socket, Stream};
+use super::stream::Stream;
 use super::websocket::WebSocket;
 use crate::connection::Inbox;
 use crate::driver::Transport;
 use crate::handshake::server::{self, Acceptance, HttpRequest, Options, Response, Upgrade};
 use crate::handshake::{HandshakeError, Step};
+
+/// How long writing an HTTP answer may take, which may be a page for a slow network.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long, and how many bytes, a client that was refused is listened to: closing over unread
 /// bytes could make its system discard our answer.
@@ -113,9 +116,19 @@ impl<S: Read + Write> Pending<S, Upgrade> {
     ///
     /// # Errors
     ///
-    /// [`Error::Build`] if `acceptance` names a subprotocol that was not offered, [`Error::Io`].
-    pub fn accept(self, acceptance: Acceptance) -> Result<WebSocket<S>, Error> {
-        let connection = self.request.accept(acceptance)?;
+    /// [`Error::Build`] if `acceptance` names a subprotocol that was not offered, which the client
+    /// is told as an error of the server; [`Error::Io`].
+    pub fn accept(mut self, acceptance: Acceptance) -> Result<WebSocket<S>, Error> {
+        let connection = match self.request.accept(acceptance) {
+            Ok(connection) => connection,
+            Err(error) => {
+                if let Ok(response) = Response::new(500) {
+                    // What went wrong first is what counts.
+                    let _ = answer(&mut self.stream, &response.to_bytes());
+                }
+                return Err(error.into());
+            }
+        };
         let mut socket = WebSocket::over(self.stream, connection, self.inbox);
         match socket.flush() {
             Ok(()) | Err(Error::WouldBlock) => Ok(socket), // what is left goes out later
@@ -183,17 +196,14 @@ impl Accepting<TcpStream> {
     /// [`Error::Io`] if the socket refuses its options.
     pub fn tcp(stream: TcpStream, options: &Options) -> Result<Self, Error> {
         stream.set_nodelay(true)?;
-        Ok(Self::over(
-            Stream::new(stream, Some(Socket::tcp())),
-            options,
-        ))
+        Ok(Self::over(Stream::tcp(stream), options))
     }
 }
 
 impl<S: Read + Write> Accepting<S> {
     /// Awaits a request.
     pub fn new(stream: S, options: &Options) -> Self {
-        Self::over(Stream::new(stream, None), options)
+        Self::over(Stream::new(stream), options)
     }
 
     fn over(stream: Stream<S>, options: &Options) -> Self {
@@ -281,9 +291,10 @@ fn refuse<S: Read + Write>(stream: &mut Stream<S>, error: HandshakeError) -> Err
 
 /// Writes an HTTP answer and ends the stream.
 fn answer<S: Read + Write>(stream: &mut Stream<S>, bytes: &[u8]) -> Result<(), Error> {
-    let deadline = stream.now().saturating_add(LINGER);
+    let deadline = stream.now().saturating_add(ANSWER);
     stream.write_all(bytes, deadline)?;
     if let Poll::Ready(Ok(())) = stream.poll_shutdown() {
+        let deadline = stream.now().saturating_add(LINGER);
         stream.drain(LINGER_BYTES, deadline);
     }
     Ok(())

@@ -8,12 +8,12 @@ use std::net::{TcpStream, ToSocketAddrs};
 use bytes::Buf;
 
 use super::error::Error;
-use super::stream::{Socket, Stream};
+use super::stream::Stream;
 use super::websocket::WebSocket;
 use crate::connection::{Config, Inbox, MaskKeys};
 use crate::driver::Transport;
 use crate::handshake::client::{self, Request};
-use crate::handshake::{Headers, Step};
+use crate::handshake::{HandshakeError, Headers, Step};
 
 /// Connects to a `ws` URL over TCP, with the default configuration.
 ///
@@ -50,11 +50,7 @@ pub fn connect_with(request: Request, config: &Config) -> Result<Connected<TcpSt
     }
     let stream = open_tcp(url.host(), url.port(), config)?;
     stream.set_nodelay(true)?;
-    wait(Connecting::over(
-        Stream::new(stream, Some(Socket::tcp())),
-        request,
-        config,
-    ))
+    wait(Connecting::over(Stream::tcp(stream), request, config))
 }
 
 /// Opens a WebSocket over a stream that is connected already: TLS, a proxy, a Unix socket.
@@ -107,12 +103,14 @@ pub struct Connecting<S> {
     stream: Stream<S>,
     inbox: Inbox,
     handshake: client::Handshake,
+    /// Why the stream takes or gives no more bytes.
+    broken: Option<io::Error>,
 }
 
 impl<S: Read + Write> Connecting<S> {
     /// Prepares the request.
     pub fn new(stream: S, request: Request, config: &Config) -> Self {
-        Self::over(Stream::new(stream, None), request, config)
+        Self::over(Stream::new(stream), request, config)
     }
 
     fn over(stream: Stream<S>, request: Request, config: &Config) -> Self {
@@ -121,6 +119,7 @@ impl<S: Read + Write> Connecting<S> {
             stream,
             inbox: Inbox::new(),
             handshake,
+            broken: None,
         }
     }
 
@@ -129,59 +128,86 @@ impl<S: Read + Write> Connecting<S> {
     /// # Errors
     ///
     /// [`Error::Handshake`] when the server refused, or [`Error::Io`].
-    pub fn advance(self) -> Result<Step<Self, Connected<S>>, Error> {
-        let Self {
-            mut stream,
-            mut inbox,
-            mut handshake,
-        } = self;
+    pub fn advance(mut self) -> Result<Step<Self, Connected<S>>, Error> {
         loop {
-            handshake.handle_timeout(stream.now())?;
-            let due = handshake.poll_timeout();
-            let outgoing = handshake.outgoing();
-            let progress = if outgoing.has_remaining() {
-                match stream.poll_write(&[IoSlice::new(outgoing.chunk())], due) {
+            self.handshake.handle_timeout(self.stream.now())?;
+            let due = self.handshake.poll_timeout();
+            let outgoing = self.handshake.outgoing();
+            let progress = if outgoing.has_remaining() && self.broken.is_none() {
+                let slices = [IoSlice::new(outgoing.chunk())];
+                match self.stream.poll_write(&slices, due) {
                     Poll::Ready(Ok(0)) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+                    // A server that refuses before it has read the whole request breaks our
+                    // writing: what it said may still be there to be read.
+                    Poll::Ready(Err(error)) => {
+                        self.broken = Some(error);
+                        Poll::Ready(Ok(Progress::Made))
+                    }
                     progress => progress.map_ok(|count| {
                         outgoing.advance(count.min(outgoing.remaining()));
-                        count
+                        Progress::Made
                     }),
                 }
             } else {
-                handshake = match handshake.advance(&mut inbox)? {
-                    Step::Continue(handshake) => handshake,
-                    Step::Done(client::Established {
-                        connection,
-                        headers,
-                        subprotocol,
-                    }) => {
-                        let socket = WebSocket::over(stream, connection, inbox);
-                        return Ok(Step::Done(Connected {
-                            socket,
-                            headers,
-                            subprotocol,
-                        }));
+                self.handshake = match self.handshake.advance(&mut self.inbox) {
+                    Ok(Step::Continue(handshake)) => handshake,
+                    Ok(Step::Done(established)) => {
+                        return Ok(Step::Done(open(self.stream, self.inbox, established)));
                     }
+                    Err(error) => return Err(why(error, self.broken)),
                 };
-                stream.poll_read(inbox.spare(0), due).map_ok(|count| {
-                    inbox.received(count);
-                    count
+                let room = self.inbox.spare(0);
+                self.stream.poll_read(room, due).map_ok(|count| {
+                    self.inbox.received(count);
+                    match count {
+                        0 => Progress::End,
+                        _ => Progress::Made,
+                    }
                 })
             };
             match progress {
-                Poll::Ready(Ok(0)) => handshake.received_eof(),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Err(error.into()),
-                Poll::Pending if due.is_some_and(|due| due <= stream.now()) => {}
-                Poll::Pending => {
-                    return Ok(Step::Continue(Self {
-                        stream,
-                        inbox,
-                        handshake,
-                    }));
+                Poll::Ready(Ok(Progress::Made)) => {}
+                Poll::Ready(Ok(Progress::End)) => self.handshake.received_eof(),
+                Poll::Ready(Err(error)) => {
+                    self.broken.get_or_insert(error);
+                    self.handshake.received_eof();
                 }
+                Poll::Pending if self.broken.is_some() => self.handshake.received_eof(),
+                Poll::Pending if due.is_some_and(|due| due <= self.stream.now()) => {}
+                Poll::Pending => return Ok(Step::Continue(self)),
             }
         }
+    }
+}
+
+/// What a call of the stream came to.
+enum Progress {
+    Made,
+    End,
+}
+
+fn open<S: Read + Write>(
+    stream: Stream<S>,
+    inbox: Inbox,
+    established: client::Established,
+) -> Connected<S> {
+    let client::Established {
+        connection,
+        headers,
+        subprotocol,
+    } = established;
+    Connected {
+        socket: WebSocket::over(stream, connection, inbox),
+        headers,
+        subprotocol,
+    }
+}
+
+/// What the stream says when it failed tells more than that the response is not whole.
+fn why(error: HandshakeError, broken: Option<io::Error>) -> Error {
+    match (error, broken) {
+        (HandshakeError::ConnectionClosed, Some(broken)) => broken.into(),
+        (error, _) => error.into(),
     }
 }
 

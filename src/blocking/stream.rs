@@ -6,13 +6,17 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
-use crate::driver::Transport;
+use crate::driver::{Transport, earlier};
 
-/// A call that a signal interrupted is repeated so often before it counts as "not now".
-const INTERRUPTED: usize = 3;
+/// So many calls in a row that are interrupted at once count as "not now".
+const INTERRUPTED: usize = 2;
 
 /// The shortest timeout that is given to a socket, since zero means none.
 const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long a call waits in one direction while bytes may be moved in the other one: two peers that
+/// both write would otherwise wait for each other to read.
+const TURN: Duration = Duration::from_millis(10);
 
 /// A stream, its clock, and how its timeouts are set, if they can be.
 #[derive(Debug)]
@@ -20,38 +24,65 @@ pub(super) struct Stream<S> {
     pub(super) io: S,
     epoch: Instant,
     socket: Option<Socket<S>>,
+    /// Calls in a row that were interrupted at once.
+    interrupted: usize,
 }
 
 /// What a socket can do that `Read` and `Write` do not have.
 #[derive(Debug)]
-pub(super) struct Socket<S> {
-    set_read_timeout: SetTimeout<S>,
-    set_write_timeout: SetTimeout<S>,
+struct Socket<S> {
+    read: Timeout<S>,
+    write: Timeout<S>,
     shutdown: fn(&S) -> io::Result<()>,
-    read_timeout: Option<Duration>,
-    write_timeout: Option<Duration>,
 }
 
-type SetTimeout<S> = fn(&S, Option<Duration>) -> io::Result<()>;
+/// One of the timeouts of a socket.
+#[derive(Debug)]
+struct Timeout<S> {
+    set: fn(&S, Option<Duration>) -> io::Result<()>,
+    /// What it was when the socket came to us.
+    own: Option<Duration>,
+    current: Option<Duration>,
+}
 
 impl Socket<TcpStream> {
-    pub(super) fn tcp() -> Self {
+    fn tcp(stream: &TcpStream) -> Self {
+        // A socket that refuses to tell is broken, which its next use will tell.
+        let read = stream.read_timeout().unwrap_or_default();
+        let write = stream.write_timeout().unwrap_or_default();
         Self {
-            set_read_timeout: TcpStream::set_read_timeout,
-            set_write_timeout: TcpStream::set_write_timeout,
+            read: Timeout {
+                set: TcpStream::set_read_timeout,
+                own: read,
+                current: read,
+            },
+            write: Timeout {
+                set: TcpStream::set_write_timeout,
+                own: write,
+                current: write,
+            },
             shutdown: |stream| stream.shutdown(Shutdown::Write),
-            read_timeout: None,
-            write_timeout: None,
+        }
+    }
+}
+
+impl Stream<TcpStream> {
+    pub(super) fn tcp(io: TcpStream) -> Self {
+        let socket = Some(Socket::tcp(&io));
+        Self {
+            socket,
+            ..Self::new(io)
         }
     }
 }
 
 impl<S: Read + Write> Stream<S> {
-    pub(super) fn new(io: S, socket: Option<Socket<S>>) -> Self {
+    pub(super) fn new(io: S) -> Self {
         Self {
             io,
             epoch: Instant::now(),
-            socket,
+            socket: None,
+            interrupted: 0,
         }
     }
 
@@ -82,51 +113,93 @@ impl<S: Read + Write> Stream<S> {
         }
     }
 
-    /// Gives the stream back as it came: without timeouts of ours.
+    /// The read timeout that the socket came with.
+    pub(super) fn read_timeout(&self) -> Option<Duration> {
+        self.socket.as_ref()?.read.own
+    }
+
+    /// Gives the stream back with the timeouts that it came with.
     pub(super) fn into_io(mut self) -> S {
-        if let Some(socket) = &mut self.socket {
+        if let Some(Socket { read, write, .. }) = &mut self.socket {
             // A socket that refuses this is broken, which its next use will tell.
-            let _ = socket.limit_read(&self.io, None);
-            let _ = socket.limit_write(&self.io, None);
+            let _ = read.change(&self.io, read.own);
+            let _ = write.change(&self.io, write.own);
         }
         self.io
     }
 
-    /// How long a call may wait to return by `deadline`.
-    fn limit(&self, deadline: Option<Duration>) -> Option<Duration> {
-        deadline.map(|deadline| deadline.saturating_sub(self.now()).max(SHORTEST))
+    /// Makes a call that returns by `deadline`, if the stream is a socket that waits.
+    fn attempt<T>(
+        &mut self,
+        timeout: fn(&mut Socket<S>) -> &mut Timeout<S>,
+        deadline: Option<Duration>,
+        mut call: impl FnMut(&mut S) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            let started = self.now();
+            let limit = match &mut self.socket {
+                Some(socket) => {
+                    let left = deadline.map(|deadline| deadline.saturating_sub(started));
+                    timeout(socket).limit(&self.io, left)?
+                }
+                None => None,
+            };
+            let result = call(&mut self.io);
+            let interrupted = match result.as_ref().err().map(io::Error::kind) {
+                Some(ErrorKind::Interrupted) => true,
+                Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+                _ => {
+                    self.interrupted = 0;
+                    return Poll::Ready(result);
+                }
+            };
+            let now = self.now();
+            let waited = now.saturating_sub(started);
+            if interrupted && waited < SHORTEST {
+                self.interrupted += 1;
+                if self.interrupted >= INTERRUPTED {
+                    return Poll::Pending;
+                }
+            } else {
+                // Either a signal ended the wait, or a timeout of ours that is shorter than the
+                // deadline. What does not block comes back sooner.
+                self.interrupted = 0;
+                if !interrupted && limit.is_none_or(|limit| waited < limit / 2) {
+                    return Poll::Pending;
+                }
+            }
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Poll::Pending;
+            }
+        }
     }
 }
 
-impl<S> Socket<S> {
-    fn limit_read(&mut self, io: &S, limit: Option<Duration>) -> io::Result<Option<Duration>> {
-        set_limit(io, self.set_read_timeout, &mut self.read_timeout, limit)
+impl<S> Timeout<S> {
+    /// Makes calls return within `limit`, and tells what the timeout is now if it is one of ours.
+    ///
+    /// One that is shorter and of the same order is left as it is: deadlines move with each byte
+    /// received, and a system call for each would cost more than to wake up once too early.
+    fn limit(&mut self, io: &S, limit: Option<Duration>) -> io::Result<Option<Duration>> {
+        let limit = limit.map(|limit| limit.max(SHORTEST));
+        let keep = match (self.current, limit) {
+            (None, None) => true,
+            (Some(current), Some(limit)) => current <= limit && current >= limit / 4,
+            _ => false,
+        };
+        if !keep {
+            self.change(io, limit)?;
+        }
+        Ok(self.current)
     }
 
-    fn limit_write(&mut self, io: &S, limit: Option<Duration>) -> io::Result<Option<Duration>> {
-        set_limit(io, self.set_write_timeout, &mut self.write_timeout, limit)
+    fn change(&mut self, io: &S, timeout: Option<Duration>) -> io::Result<()> {
+        if self.current != timeout {
+            (self.set)(io, timeout)?;
+            self.current = timeout;
+        }
+        Ok(())
     }
-}
-
-/// Makes calls return within `limit`, and tells what the timeout is now. One that is shorter and of
-/// the same order is left as it is: deadlines move with each byte received, and a system call for
-/// each would cost more than to wake up once too early.
-fn set_limit<S>(
-    io: &S,
-    set: SetTimeout<S>,
-    current: &mut Option<Duration>,
-    limit: Option<Duration>,
-) -> io::Result<Option<Duration>> {
-    let keep = match (*current, limit) {
-        (None, None) => true,
-        (Some(current), Some(limit)) => current <= limit && current >= limit / 4,
-        _ => false,
-    };
-    if !keep {
-        set(io, limit)?;
-        *current = limit;
-    }
-    Ok(*current)
 }
 
 impl<S: Read + Write> Transport for Stream<S> {
@@ -134,24 +207,21 @@ impl<S: Read + Write> Transport for Stream<S> {
         self.epoch.elapsed()
     }
 
+    fn turn(&self) -> Option<Duration> {
+        self.socket.as_ref().map(|_| TURN)
+    }
+
     fn poll_read(
         &mut self,
         room: &mut [u8],
         deadline: Option<Duration>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let limit = self.limit(deadline);
-            let limit = match &mut self.socket {
-                Some(socket) => socket.limit_read(&self.io, limit)?,
-                None => None,
-            };
-            let started = self.now();
-            let result = attempt(|| self.io.read(room));
-            if result.is_pending() && self.waited_in_vain(started, limit, deadline) {
-                continue;
-            }
-            return result;
-        }
+        let most = room.len();
+        self.attempt(
+            |socket| &mut socket.read,
+            deadline,
+            |io| io.read(room).and_then(|count| at_most(most, count)),
+        )
     }
 
     fn poll_write(
@@ -159,23 +229,27 @@ impl<S: Read + Write> Transport for Stream<S> {
         slices: &[IoSlice<'_>],
         deadline: Option<Duration>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let limit = self.limit(deadline);
-            let limit = match &mut self.socket {
-                Some(socket) => socket.limit_write(&self.io, limit)?,
-                None => None,
-            };
-            let started = self.now();
-            let result = attempt(|| self.io.write_vectored(slices));
-            if result.is_pending() && self.waited_in_vain(started, limit, deadline) {
-                continue;
-            }
-            return result;
-        }
+        let most = slices.iter().map(|slice| slice.len()).sum();
+        let own = self.socket.as_ref().and_then(|socket| socket.write.own);
+        let deadline = earlier(deadline, own.map(|own| self.now().saturating_add(own)));
+        self.attempt(
+            |socket| &mut socket.write,
+            deadline,
+            |io| {
+                io.write_vectored(slices)
+                    .and_then(|count| at_most(most, count))
+            },
+        )
     }
 
     fn poll_flush(&mut self) -> Poll<io::Result<()>> {
-        attempt(|| self.io.flush())
+        let result = self.io.flush();
+        match result.as_ref().err().map(io::Error::kind) {
+            Some(ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+                Poll::Pending
+            }
+            _ => Poll::Ready(result),
+        }
     }
 
     fn poll_shutdown(&mut self) -> Poll<io::Result<()>> {
@@ -186,31 +260,11 @@ impl<S: Read + Write> Transport for Stream<S> {
     }
 }
 
-impl<S: Read + Write> Stream<S> {
-    /// Whether a call that came back empty-handed did so because its timeout, shorter than the
-    /// deadline, passed: then it is to be made again. A stream that is non-blocking comes back
-    /// sooner.
-    fn waited_in_vain(
-        &self,
-        started: Duration,
-        limit: Option<Duration>,
-        deadline: Option<Duration>,
-    ) -> bool {
-        let now = self.now();
-        limit.is_some_and(|limit| now.saturating_sub(started) >= limit)
-            && deadline.is_none_or(|deadline| now < deadline)
+/// A stream that claims to have moved more bytes than there were cannot be trusted with any.
+fn at_most(most: usize, count: usize) -> io::Result<usize> {
+    if count > most {
+        let text = "the stream claims more bytes than it was given";
+        return Err(io::Error::new(ErrorKind::InvalidData, text));
     }
-}
-
-fn attempt<T>(mut call: impl FnMut() -> io::Result<T>) -> Poll<io::Result<T>> {
-    for _ in 0..INTERRUPTED {
-        match call() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Poll::Pending;
-            }
-            result => return Poll::Ready(result),
-        }
-    }
-    Poll::Pending
+    Ok(count)
 }

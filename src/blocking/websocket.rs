@@ -34,18 +34,19 @@ impl<S: Read + Write> WebSocket<S> {
     /// The deadlines of such a stream are only looked at when its calls return; give it read and
     /// write timeouts of its own if they are to be kept.
     pub fn new(stream: S, connection: Connection, inbox: Inbox) -> Self {
-        Self::over(Stream::new(stream, None), connection, inbox)
+        Self::over(Stream::new(stream), connection, inbox)
     }
 
     pub(super) fn over(stream: Stream<S>, connection: Connection, inbox: Inbox) -> Self {
         Self {
             driver: Driver::new(connection, inbox),
+            read_timeout: stream.read_timeout(),
             stream,
-            read_timeout: None,
         }
     }
 
     /// Waits for the next message; `None` when the connection was closed with a closing handshake.
+    /// [Pieces](crate::Delivery::Pieces) of messages are [`event`](Self::event)s.
     ///
     /// # Errors
     ///
@@ -67,6 +68,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// Waits for the next event and lends it, beside the connection to answer on: what is sent
     /// there is written together, once nothing more is to be read without waiting. `None` when the
     /// connection was closed with a closing handshake.
+    ///
+    /// Sending on it is refused with [`SendError::Full`] when the peer does not read what it gets:
+    /// check [`Connection::is_full`] before, and [`flush`](Self::flush) if it is.
     ///
     /// # Errors
     ///
@@ -92,19 +96,18 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Queues a message. It is written by the next [`flush`](Self::flush), or before the next
-    /// [`read`](Self::read) waits.
+    /// [`read`](Self::read) waits. If the queue is full, it waits until that is written.
+    ///
+    /// Two ends that both write and do not read wait for each other. Who sends a lot to a peer that
+    /// may do the same reads while [`Connection::is_full`], since reading never waits for writing.
     ///
     /// # Errors
     ///
     /// [`Error::Unsent`] with the message if the connection is closing, or if the queue is full and
-    /// the stream does not block; [`Error::Io`] if the queue is full and the stream failed.
+    /// the stream does not block; as [`flush`](Self::flush) if the queue is full and the connection
+    /// failed.
     pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        if self.driver.connection.is_full() {
-            match self.flush() {
-                Ok(()) | Err(Error::WouldBlock) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.make_room()?;
         Ok(self.driver.connection.send(message)?)
     }
 
@@ -112,7 +115,8 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::WouldBlock`], after which the rest is still queued, or [`Error::Io`].
+    /// [`Error::WouldBlock`], after which the rest is still queued; [`Error::Io`], or
+    /// [`Error::Receive`] if the connection ended before everything was written.
     pub fn flush(&mut self) -> Result<(), Error> {
         match self.driver.poll_flush(&mut self.stream) {
             Poll::Ready(result) => Ok(result?),
@@ -126,6 +130,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// [`Error::Send`], or as [`flush`](Self::flush).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.make_room()?;
         self.driver.connection.ping(payload)?;
         self.flush()
     }
@@ -156,8 +161,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Lets [`read`](Self::read) and [`event`](Self::event) return [`Error::WouldBlock`] when
-    /// nothing has come for `timeout`. Kept over TCP; other streams decide themselves how long they
-    /// block.
+    /// nothing has come for `timeout`. Kept over TCP, where it starts as the read timeout that the
+    /// stream came with; other streams decide themselves how long they block.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {
         self.read_timeout = timeout;
     }
@@ -167,9 +172,20 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self.driver.connection
     }
 
-    /// The stream. Reading from it or writing to it breaks the connection.
+    /// The stream. Reading from it or writing to it breaks the connection, and timeouts that are
+    /// set on it are overruled.
     pub fn stream(&self) -> &S {
         &self.stream.io
+    }
+
+    fn make_room(&mut self) -> Result<(), Error> {
+        if !self.driver.connection.is_full() {
+            return Ok(());
+        }
+        match self.flush() {
+            Err(Error::WouldBlock) => Ok(()), // the connection says what it still takes
+            result => result,
+        }
     }
 
     /// The stream and what belongs to it.

@@ -56,8 +56,11 @@ pub struct Config {
 /// bound is off; memory still follows the bytes that have come and never a length that a peer
 /// merely declares.
 ///
-/// The inbox holds at most twice the largest message plus 64 KiB, and the outgoing queue at most
-/// its high-water mark plus one message.
+/// In the worst case a connection holds twice [`max_message`](Self::max_message) plus 64 KiB of what
+/// it received, and of what is to be sent twice the sum of [`max_outgoing`](Self::max_outgoing) and
+/// one message of the application: buffers grow by doubling. At the moment of growing, half of that
+/// comes on top. A peer reaches the first part only by sending as much, and the second only where
+/// the application sends it as much.
 ///
 /// ```
 /// use fullduplex::Limits;

@@ -35,8 +35,7 @@ const LARGEST_READ: usize = 64 * 1024;
 /// reference counting that it saves, and a message that is kept does not pin a read block.
 const DETACH_BY_COPY: usize = 4 * 1024;
 
-/// The largest read while a message is gathered outside the block, where growth has to be bounded
-/// apart from what the block holds.
+/// The largest read while a message is gathered outside the block.
 const LARGEST_GATHERING_READ: usize = 256 * 1024;
 
 /// The least and, for the start, the most room that is worth a call of the decompressor.
@@ -138,9 +137,11 @@ impl Inbox {
         } else {
             0
         };
+        // What is gathered has taken up to half as much again; the block may take the other half.
         let allowed = LARGEST_READ
+            .saturating_add(gathered / 2)
+            .min(LARGEST_GATHERING_READ)
             .max(self.held().saturating_mul(2))
-            .max(gathered.min(LARGEST_GATHERING_READ))
             - self.held();
         let room = self
             .next_read
@@ -148,8 +149,15 @@ impl Inbox {
             .min(allowed)
             .max(at_least)
             .max(FIRST_READ);
-        if self.block.len() - self.end < room {
-            self.make_room(room);
+        // While the frame's end is out of reach, any good read will do: the block need not grow
+        // again for the few bytes that the last one has added to the bound.
+        let enough = if self.wanted > allowed {
+            room.min(LARGEST_READ.max(at_least))
+        } else {
+            room
+        };
+        if self.block.len() - self.end < enough {
+            self.make_room(enough, room);
         }
         self.block.get_mut(self.end..).unwrap_or_default()
     }
@@ -268,7 +276,15 @@ impl Inbox {
     ) -> Result<(), Utf8Error> {
         let piece = self.take(count);
         let piece = self.block.get(piece).unwrap_or_default();
-        decoder.push(piece, |text| self.text.push_str(text))
+        let gathered = &mut self.text;
+        decoder.push(piece, |text| {
+            let needed = gathered.len() + text.len();
+            if needed > gathered.capacity() {
+                // Half as much again: doubling would leave the block no part of the bound.
+                gathered.reserve_exact(text.len() + needed / 2);
+            }
+            gathered.push_str(text);
+        })
     }
 
     /// How much room to inflate into at a time: as much as is `likely` to be filled, and not much
@@ -407,8 +423,9 @@ impl Inbox {
         }
     }
 
-    /// Moves what is held to the front and, if that is not enough, grows the block.
-    fn make_room(&mut self, room: usize) {
+    /// Moves what is held to the front and, if that does not make `enough` room, grows the block to
+    /// make at least `room`.
+    fn make_room(&mut self, enough: usize, room: usize) {
         let message = self.message_end - self.message;
         let unread = self.end - self.next;
         if self.message > 0 {
@@ -419,11 +436,20 @@ impl Inbox {
         }
         (self.message, self.message_end) = (0, message);
         (self.next, self.end) = (message, message + unread);
-        if self.block.len() - self.end < room {
-            // Growing may copy the block: do not let it copy what is only room.
-            self.block.truncate(self.end);
-            self.block.resize(self.end + room, 0);
+        if self.block.len() - self.end < enough {
+            self.grow(room.max(self.held() / 2)); // so that many small steps do not add up
         }
+    }
+
+    /// Grows the block to exactly `room` behind what it holds. Left to itself, `BytesMut` would
+    /// double its capacity, which already includes the room.
+    fn grow(&mut self, room: usize) {
+        self.large_text = Utf8Bytes::default(); // may stand in the block, which would be copied
+        self.block.truncate(self.end);
+        let mut memory = Vec::from(mem::take(&mut self.block));
+        memory.reserve_exact(room);
+        memory.resize(self.end + room, 0);
+        self.block = BytesMut::from(Bytes::from(memory));
     }
 
     fn extend(&mut self, bytes: &[u8]) {

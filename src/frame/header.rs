@@ -1,7 +1,9 @@
 //! The frame header (RFC 6455, section 5.2): FIN, RSV, opcode, mask bit, length, masking key.
 //!
-//! A [`Header`] that exists is legal for the receiver that decoded it. Every rule is checked at the
-//! first byte that can break it, so that a verdict never depends on how the bytes were cut.
+//! A [`Header`] that exists is legal for the receiver that decoded it. Rules about the first two
+//! bytes are checked as each of them comes, those about a longer length once the length is whole (a
+//! top bit that is set, too), and none waits for the masking key. So a verdict depends on the bytes
+//! alone and never on how they were cut.
 
 use alloc::vec::Vec;
 
@@ -198,16 +200,31 @@ impl Header {
     /// Appends the header to `out`, its length in the minimal form.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if let Ok(short @ ..=125) = u8::try_from(self.length) {
+            // Appending a known number of bytes takes a store and not a call.
+            match self.key {
+                None => out.extend_from_slice(&[self.first(), short]),
+                Some([a, b, c, d]) => {
+                    out.extend_from_slice(&[self.first(), short | MASK, a, b, c, d]);
+                }
+            }
+            return;
+        }
         let mut bytes = [0; MAX_HEADER];
         let size = self.write(&mut bytes);
         out.extend_from_slice(bytes.get(..size).unwrap_or_default());
+    }
+
+    #[inline]
+    fn first(&self) -> u8 {
+        u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode.bits()
     }
 
     /// Writes the header to the front of `bytes` and tells its size.
     #[inline]
     fn write(&self, bytes: &mut [u8; MAX_HEADER]) -> usize {
         let [first, second, rest @ ..] = bytes;
-        *first = u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode.bits();
+        *first = self.first();
         let (code, size) = match (u8::try_from(self.length), u16::try_from(self.length)) {
             (Ok(short @ ..=125), _) => (short, 2),
             (_, Ok(medium)) => {

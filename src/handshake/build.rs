@@ -6,6 +6,15 @@ use super::headers::Headers;
 use super::url::UrlError;
 
 /// Why something cannot be sent in a request or a response.
+///
+/// ```
+/// use fullduplex::handshake::{BuildError, client::Request};
+///
+/// let request = Request::new("ws://example.com/")?;
+/// assert_eq!(request.clone().header("X", "a\nb").err(), Some(BuildError::HeaderValue));
+/// assert_eq!(request.header("Host", "a").err(), Some(BuildError::ManagedHeader));
+/// # Ok::<(), BuildError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -107,6 +107,16 @@ pub enum HandshakeError {
 }
 
 /// Where a head leaves the grammar of HTTP/1.1.
+///
+/// ```
+/// use core::error::Error;
+/// use fullduplex::handshake::{HandshakeError, Syntax};
+///
+/// let error = HandshakeError::Malformed(Syntax::BareLineFeed);
+/// let source = error.source().ok_or("no source")?;
+/// assert_eq!(source.to_string(), "line feed without carriage return");
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Syntax {

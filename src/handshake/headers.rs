@@ -120,7 +120,7 @@ impl Headers {
         };
         let fields = parsed.iter().map(|header| Field {
             name: range(header.name.as_bytes()),
-            value: range(grammar::trim(header.value)),
+            value: range(header.value),
         });
         Self {
             bytes: lines.to_vec(),

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 /// What every server appends to the key before hashing it (RFC 6455, 1.3).
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Base64 of 16 bytes, as sent in `Sec-WebSocket-Key`.
 pub(super) type Key = [u8; 24];
@@ -20,18 +20,26 @@ pub(super) fn encode_key(nonce: [u8; 16]) -> Key {
     key
 }
 
-/// Whether a value is base64 of exactly 16 bytes (RFC 6455, 4.2.1, item 5).
+/// Takes a value that is base64 of exactly 16 bytes (RFC 6455, 4.2.1, item 5).
 ///
 /// The two unused bits at the end may have any value: the key is a nonce that is hashed as text,
 /// and no other server looks at them.
-pub(super) fn is_key(value: &[u8]) -> bool {
+pub(super) fn parse_key(value: &[u8]) -> Option<&Key> {
+    let key: &Key = value.try_into().ok()?;
+    let [digits @ .., b'=', b'='] = key else {
+        return None;
+    };
     let alphabet =
         |byte: &u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'+' | b'/');
-    matches!(value, [digits @ .., b'=', b'='] if digits.len() == 22 && digits.iter().all(alphabet))
+    digits.iter().all(alphabet).then_some(key)
 }
 
-pub(super) fn accept_for(key: &[u8]) -> Accept {
-    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+pub(super) fn accept_for(key: &Key) -> Accept {
+    let mut text = [0; 60];
+    let (start, end) = text.split_at_mut(key.len());
+    start.copy_from_slice(key);
+    end.copy_from_slice(GUID);
+    let digest = Sha1::digest(text);
     let mut accept = [0; 28];
     let length = STANDARD.encode_slice(digest, &mut accept);
     debug_assert_eq!(length, Ok(accept.len()));
@@ -59,7 +67,7 @@ mod tests {
             "++++////++++////++++//==",
             "dGhlIHNhbXBsZSBub25jZR==", // Unused bits set.
         ] {
-            assert!(is_key(good.as_bytes()), "{good}");
+            assert!(parse_key(good.as_bytes()).is_some(), "{good}");
         }
         for bad in [
             "",
@@ -76,7 +84,7 @@ mod tests {
             "dGhlIHNhbXBsZSBub25j\u{e9}==",
             "dGhlIHNhbXBs==Bub25jZQ==",
         ] {
-            assert!(!is_key(bad.as_bytes()), "{bad}");
+            assert!(parse_key(bad.as_bytes()).is_none(), "{bad}");
         }
     }
 }

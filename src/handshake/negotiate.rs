@@ -176,10 +176,8 @@ pub(super) fn request(
     if fields.version.required(VERSION)? != b"13" {
         return Err(HandshakeError::UnsupportedVersion);
     }
-    let key = fields.key.required(KEY)?;
-    if !key::is_key(key) {
-        return Err(HandshakeError::InvalidHeader(KEY));
-    }
+    let key = key::parse_key(fields.key.required(KEY)?);
+    let key = key.ok_or(HandshakeError::InvalidHeader(KEY))?;
     check_origin(fields.origin, request, origins)?;
     if fields.protocol.is_present() {
         check_protocols(request.headers())?;
@@ -239,10 +237,13 @@ fn check_protocols(headers: &Headers) -> Result<(), HandshakeError> {
 }
 
 fn parse_all(headers: &Headers) -> Result<Vec<Extension<'_>>, HandshakeError> {
-    let mut extensions = Vec::new();
-    for value in headers.get_all(EXTENSIONS) {
-        let parsed = parse_extensions(value);
-        extensions.extend(parsed.map_err(|_| HandshakeError::InvalidHeader(EXTENSIONS))?);
+    let parse =
+        |value| parse_extensions(value).map_err(|_| HandshakeError::InvalidHeader(EXTENSIONS));
+    let mut lines = headers.get_all(EXTENSIONS);
+    // There is one line as a rule, whose list is taken over as it is.
+    let mut extensions = lines.next().map_or_else(|| Ok(Vec::new()), parse)?;
+    for line in lines {
+        extensions.append(&mut parse(line)?);
     }
     Ok(extensions)
 }

@@ -46,6 +46,12 @@ enum Rule {
 
 /// The entry of an allow list is not an origin such as `https://example.com` or
 /// `http://localhost:8080`.
+///
+/// ```
+/// use fullduplex::handshake::OriginPolicy;
+///
+/// assert!(OriginPolicy::allow(["https://*.example.com"]).is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an origin")]
 #[non_exhaustive]
@@ -62,7 +68,8 @@ impl OriginPolicy {
     ///
     /// A server behind a proxy has to be sent the original `Host`. The scheme is not compared,
     /// because a server does not see whether a proxy has taken TLS off: where it has, add
-    /// [`https_only`](Self::https_only), or a page sent over plain HTTP can pass for the secure one.
+    /// [`https_only`](Self::https_only), or a page sent over plain HTTP can pass for the secure
+    /// one.
     pub const fn same_origin() -> Self {
         Self::new(Rule::Same)
     }

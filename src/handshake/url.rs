@@ -32,6 +32,13 @@ pub struct Url {
 }
 
 /// Why a text is not the URL of a WebSocket.
+///
+/// ```
+/// use fullduplex::handshake::{Url, UrlError};
+///
+/// assert_eq!("ws://example.com/#top".parse::<Url>(), Err(UrlError::Fragment));
+/// assert_eq!("http://example.com/".parse::<Url>(), Err(UrlError::Scheme));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use fullduplex::Role;
 use fullduplex::frame::Opcode;
-use fullduplex_benches::{Lane, echo, stream};
+use fullduplex_benches::{Lane, echo, look, stream};
 
 const BATCH: usize = 1000;
 
@@ -37,9 +37,7 @@ fn main() -> ExitCode {
             "detach" => lane.receive(&bytes, |_, event| {
                 black_box(event.into_message());
             }),
-            _ => lane.receive(&bytes, |_, event| {
-                black_box(&event);
-            }),
+            _ => lane.receive(&bytes, look),
         };
         assert_eq!(count, BATCH);
     }

@@ -47,7 +47,8 @@ const MAX_INTERIM: u8 = 8;
 ///
 /// let request = Request::new("ws://example.com/chat")?;
 /// let mut handshake = Handshake::new(request, Config::default(), MaskKeys::seeded([7; 32]));
-/// assert!(handshake.outgoing().chunk().starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
+/// let start = b"GET /chat HTTP/1.1\r\nHost: example.com\r\n";
+/// assert!(handshake.outgoing().chunk().starts_with(start));
 /// # Ok::<(), fullduplex::handshake::BuildError>(())
 /// ```
 #[derive(Debug)]
@@ -71,6 +72,16 @@ enum State {
 }
 
 /// An open connection, and what the server said when it agreed.
+///
+/// ```
+/// use fullduplex::handshake::client::Established;
+///
+/// fn summary(established: &Established) -> String {
+///     let subprotocol = established.subprotocol.as_deref().unwrap_or("no subprotocol");
+///     let server = established.headers.text("Server").unwrap_or("a server without a name");
+///     format!("{subprotocol} with {server}")
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Established {

@@ -45,6 +45,14 @@ pub struct Options {
 ///
 /// A client has to wait for the answer (RFC 6455, 4.1). Bytes that come before it may be an attempt
 /// to have an intermediary see a second request where the server sees frames.
+///
+/// ```
+/// use fullduplex::handshake::{OriginPolicy, server};
+///
+/// assert_eq!(server::EarlyData::default(), server::EarlyData::Refuse);
+/// let options = server::Options::new(OriginPolicy::any());
+/// let options = options.early_data(server::EarlyData::Accept);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum EarlyData {
@@ -114,6 +122,17 @@ pub struct Handshake {
 }
 
 /// What a client asks for.
+///
+/// ```
+/// use fullduplex::handshake::server::{HttpRequest, Incoming, Options, Upgrade};
+/// use fullduplex::handshake::OriginPolicy;
+///
+/// let headers = [("Host", "example.com")].into_iter().collect();
+/// let request = HttpRequest::new("GET", "/index.html", headers);
+/// let incoming = Upgrade::negotiate(request, Options::new(OriginPolicy::any()))?;
+/// assert!(matches!(incoming, Incoming::Http(page) if page.path() == "/index.html"));
+/// # Ok::<(), fullduplex::handshake::HandshakeError>(())
+/// ```
 #[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,

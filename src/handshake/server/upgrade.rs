@@ -18,8 +18,10 @@ use crate::handshake::{HandshakeError, Headers};
 /// path is for the application to say, before anything is answered.
 ///
 /// ```
-/// use fullduplex::handshake::server::{Acceptance, HttpRequest, Incoming, Options, Response, Upgrade};
 /// use fullduplex::handshake::OriginPolicy;
+/// use fullduplex::handshake::server::{
+///     Acceptance, HttpRequest, Incoming, Options, Response, Upgrade,
+/// };
 ///
 /// let headers = [
 ///     ("Host", "example.com"),

@@ -1,0 +1,14 @@
+//! Any bytes, cut in any way, as a request that a server receives; see `oracles::server_handshake`.
+#![no_main]
+
+#[path = "../meter.rs"]
+mod meter;
+#[path = "../../tests/oracles/mod.rs"]
+mod oracles;
+
+#[global_allocator]
+static METER: meter::Meter = meter::Meter::new();
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    oracles::server_handshake(data, |work| METER.peak(work));
+});

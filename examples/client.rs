@@ -3,8 +3,10 @@
 //!     cargo run --example client -- ws://127.0.0.1:9001 hello world
 //!     cargo run --example client -- ws://127.0.0.1:9001 < lines.txt
 //!
-//! In front of the URL, `--deflate` offers compression and `--deflate=takeover` compresses with
-//! reference to earlier messages. With arguments it waits for as many messages as it sent; with standard input it goes on until
+//! In front of the URL, `--deflate` offers compression, and `--deflate=takeover` does so to compress
+//! with reference to earlier messages.
+//!
+//! With arguments it waits for as many messages as it sent; with standard input it goes on until
 //! the input ends and nothing has come for a second. It succeeds if the connection ended with a
 //! closing handshake.
 #![allow(
@@ -50,29 +52,30 @@ fn main() -> ExitCode {
             Err(argument) => return usage(&format!("not UTF-8: {}", argument.display())),
         }
     }
-    let mut arguments = arguments.into_iter().peekable();
+    let mut arguments = arguments.into_iter();
     #[cfg_attr(
         not(feature = "deflate"),
         expect(unused_mut, reason = "nothing to choose")
     )]
     let mut config = Config::default();
-    while let Some(option) = arguments.next_if(|argument| argument.starts_with('-')) {
-        match option.as_str() {
-            #[cfg(feature = "deflate")]
-            "--deflate" => config.deflate = Some(Deflate::new()),
-            #[cfg(feature = "deflate")]
-            "--deflate=takeover" => {
-                config.deflate = Some(Deflate::new().takeover(ContextTakeover::On));
-            }
-            "--help" | "-h" => {
+    let url = loop {
+        match arguments.next() {
+            None => return usage("which URL?"),
+            Some(option) if option == "--help" || option == "-h" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
             }
-            _ => return usage(&format!("unknown option {option}")),
+            #[cfg(feature = "deflate")]
+            Some(option) if option == "--deflate" => config.deflate = Some(Deflate::new()),
+            #[cfg(feature = "deflate")]
+            Some(option) if option == "--deflate=takeover" => {
+                config.deflate = Some(Deflate::new().takeover(ContextTakeover::On));
+            }
+            Some(option) if option.starts_with('-') => {
+                return usage(&format!("unknown option {option}"));
+            }
+            Some(url) => break url,
         }
-    }
-    let Some(url) = arguments.next() else {
-        return usage("which URL?");
     };
     let mut socket = match connect(&url, &config) {
         Ok(socket) => socket,
@@ -82,11 +85,10 @@ fn main() -> ExitCode {
         }
     };
     eprintln!("connected to {url}");
-    let arguments: Vec<String> = arguments.collect();
-    let input = if arguments.is_empty() {
+    let input = if arguments.len() == 0 {
         Input::Lines(read_lines())
     } else {
-        Input::Arguments(arguments.into_iter())
+        Input::Arguments(arguments)
     };
     if talk(&mut socket, input) {
         ExitCode::SUCCESS

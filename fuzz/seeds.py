@@ -112,7 +112,7 @@ def requests():
     yield "open-case", f("UPGRADE: WebSocket", "connection: upgrade")
     yield "open-extensions", f("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
     yield "open-unknown-extensions", f("Sec-WebSocket-Extensions: constructor, __proto__;a=\"b\"")
-    yield "open-upgrade-last", f(*(f"X-{n}: y" for n in range(40)), "Upgrade: websocket")
+    yield "open-upgrade-last", f(*(f"X-{n}: y" for n in range(20)), "Upgrade: websocket")
     yield "open-bytes", f("X-Name: \xe9\xff", "Cookie: a=b")
     yield "open-empty-line", b"\r\n\r\n" + f()
     yield "open-early-frame", f(then=b"\x81\x80\x00\x00\x00\x00")
@@ -137,7 +137,6 @@ def requests():
     yield "length-sign", f("Content-Length: +0")
     yield "key-short", f("Sec-WebSocket-Key: AAAA")
     yield "key-15-bytes", f("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA")
-    yield "key-13-bytes", f("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA==")
     yield "key-url-alphabet", f("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j-Q==")
     yield "keys", f("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
     yield "no-key", f(without="sec-websocket-key")
@@ -197,7 +196,6 @@ def responses():
     yield "extensions", f("Sec-WebSocket-Extensions: a", "Sec-WebSocket-Extensions: b")
     yield "protocol-other", f("Sec-WebSocket-Protocol: other")
     yield "protocol-list", f("Sec-WebSocket-Protocol: chat, superchat")
-    yield "protocol-prefix", f("Sec-WebSocket-Protocol: cha")
     yield "open-at-limit", sized(RESPONSE, 8, 300)
     yield "over-limit", sized(RESPONSE, 8, 301)
     yield "over-limit-headers", sized(RESPONSE, 9, 300)
@@ -235,7 +233,7 @@ def payload(text, level=6):
 
 
 def compressed():
-    """Frames without a mask, whose lengths take one byte; see deflate.rs."""
+    """Frames without a mask, whose lengths take one byte; see tests/oracles/deflate.rs."""
     def f(*frames):
         return b"".join(bytes([first, len(data)]) + data for first, data in frames)
 

@@ -13,11 +13,14 @@ mod codec;
 mod common;
 mod deflated;
 
+use core::num::NonZero;
 use std::alloc::System;
+use std::sync::{Barrier, Mutex};
+use std::thread;
 
 use bytes::Buf;
 use cap::Cap;
-use codec::deflater;
+use codec::{deflater, inflater};
 use common::feed::{ROLES, frame};
 use deflated::{BINARY, OFF, ON, TEXT, Terms, drain, handshake};
 use fullduplex::deflate::codec::{Deflater, End};
@@ -114,6 +117,7 @@ fn compressed_connections_hold_little() {
     many_small_bombs_hold_no_more_than_one();
     parked_messages_take_their_own_size();
     idle_connections_hold_next_to_nothing();
+    threads_share_what_is_pooled();
 }
 
 /// D8: at a server's defaults, in the middle of receiving a compressed message of 1 KiB and after
@@ -284,4 +288,38 @@ fn idle_connections_hold_next_to_nothing() {
             assert!(each < KIB, "{role:?} {delivery:?}: {each}");
         }
     }
+}
+
+/// D8: with a thread for each connection, what is pooled does not grow with the threads.
+fn threads_share_what_is_pooled() {
+    let talk = || {
+        let (mut deflater, mut inflater) = (deflater(OFF), inflater(OFF));
+        let payload = codec::send(&mut deflater, b"hello hello hello");
+        assert!(codec::receive(&mut inflater, &payload).is_ok());
+    };
+    let pools = thread::available_parallelism().map_or(1, NonZero::get);
+    for _ in 0..pools {
+        thread::spawn(talk).join().unwrap();
+    }
+    let threads = 50;
+    let turn = Mutex::new(());
+    let barrier = Barrier::new(threads + 1);
+    let before = ALLOCATOR.allocated();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                {
+                    let _alone = turn.lock().unwrap();
+                    talk();
+                }
+                barrier.wait(); // all have talked and all live
+                barrier.wait();
+            });
+        }
+        barrier.wait();
+        let each = (ALLOCATOR.allocated() - before) / threads;
+        println!("{each} bytes per thread");
+        assert!(each < 8 * KIB, "{each}");
+        barrier.wait();
+    });
 }

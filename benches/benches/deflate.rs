@@ -72,6 +72,37 @@ fn main() {
             row("both", level, takeover, ratio, backend, connection);
         }
     }
+    ratios(&messages);
+}
+
+/// How much smaller the messages get for each window and memory level.
+fn ratios(messages: &[String]) {
+    let bytes: usize = messages.iter().map(String::len).sum();
+    let ratio = |level, takeover, bits, memory_level| {
+        let mut sender = RawSender::with(level, takeover, bits, memory_level);
+        let compressed = messages
+            .iter()
+            .map(|message| sender.compress(message).len());
+        bytes as f64 / compressed.sum::<usize>() as f64
+    };
+    for level in [1, 6] {
+        println!("\nlevel {level}: how much smaller\n");
+        println!("| window bits | no takeover | takeover, memory level 1 | 5 | 8 | 9 |");
+        println!("|--:|--:|--:|--:|--:|--:|");
+        for bits in 9..=15 {
+            print!(
+                "| {bits} | {:.2} |",
+                ratio(level, ContextTakeover::Off, bits, 8)
+            );
+            for memory_level in [1, 5, 8, 9] {
+                print!(
+                    " {:.2} |",
+                    ratio(level, ContextTakeover::On, bits, memory_level)
+                );
+            }
+            println!();
+        }
+    }
 }
 
 fn row(
@@ -150,10 +181,14 @@ struct RawSender {
 
 impl RawSender {
     fn new(level: u8, takeover: ContextTakeover) -> Self {
+        Self::with(level, takeover, 15, 8)
+    }
+
+    fn with(level: u8, takeover: ContextTakeover, bits: i32, memory_level: i32) -> Self {
         let config = DeflateConfig {
             level: i32::from(level),
-            window_bits: -15,
-            mem_level: 8,
+            window_bits: -bits,
+            mem_level: memory_level,
             ..DeflateConfig::default()
         };
         Self {

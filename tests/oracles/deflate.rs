@@ -328,11 +328,9 @@ fn payload_means_the_same(payload: &[u8]) {
         }
         // It ends inside a block, which the other does not notice.
         (TINFLStatus::NeedsMoreInput, Err(error)) => assert_eq!(error, DeflateError::Truncated),
+        (TINFLStatus::Done, _) | (_, Err(_)) => {} // a final block; damaged for both
         (_, Ok(_)) if payload == [1, 0] || payload == [1] => {}
-        (status, Ok(message)) if status != TINFLStatus::Done => {
-            panic!("{status:?}, but {} bytes for us", message.len())
-        }
-        _ => {} // both refuse, or it ends with a final block
+        (_, Ok(message)) => panic!("{status:?}, but {} bytes for us", message.len()),
     }
 }
 

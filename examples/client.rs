@@ -52,30 +52,33 @@ fn main() -> ExitCode {
             Err(argument) => return usage(&format!("not UTF-8: {}", argument.display())),
         }
     }
-    let mut arguments = arguments.into_iter();
+    let mut arguments = arguments.into_iter().peekable();
     #[cfg_attr(
         not(feature = "deflate"),
         expect(unused_mut, reason = "nothing to choose")
     )]
     let mut config = Config::default();
-    let url = loop {
-        match arguments.next() {
-            None => return usage("which URL?"),
-            Some(option) if option == "--help" || option == "-h" => {
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(clippy::never_loop, reason = "no option leaves something to do")
+    )]
+    while let Some(option) = arguments.next_if(|argument| argument.starts_with('-')) {
+        match option.as_str() {
+            #[cfg(feature = "deflate")]
+            "--deflate" => config.deflate = Some(Deflate::new()),
+            #[cfg(feature = "deflate")]
+            "--deflate=takeover" => {
+                config.deflate = Some(Deflate::new().takeover(ContextTakeover::On));
+            }
+            "--help" | "-h" => {
                 println!("{USAGE}");
                 return ExitCode::SUCCESS;
             }
-            #[cfg(feature = "deflate")]
-            Some(option) if option == "--deflate" => config.deflate = Some(Deflate::new()),
-            #[cfg(feature = "deflate")]
-            Some(option) if option == "--deflate=takeover" => {
-                config.deflate = Some(Deflate::new().takeover(ContextTakeover::On));
-            }
-            Some(option) if option.starts_with('-') => {
-                return usage(&format!("unknown option {option}"));
-            }
-            Some(url) => break url,
+            _ => return usage(&format!("unknown option {option}")),
         }
+    }
+    let Some(url) = arguments.next() else {
+        return usage("which URL?");
     };
     let mut socket = match connect(&url, &config) {
         Ok(socket) => socket,
@@ -85,10 +88,11 @@ fn main() -> ExitCode {
         }
     };
     eprintln!("connected to {url}");
-    let input = if arguments.len() == 0 {
+    let arguments: Vec<String> = arguments.collect();
+    let input = if arguments.is_empty() {
         Input::Lines(read_lines())
     } else {
-        Input::Arguments(arguments)
+        Input::Arguments(arguments.into_iter())
     };
     if talk(&mut socket, input) {
         ExitCode::SUCCESS

@@ -26,8 +26,9 @@ const SPLIT_TEXT: usize = 16 * 1024;
 /// The receiving half of a connection: usable on its own thread after
 /// [`Connection::split`](crate::Connection::split).
 ///
-/// It answers nothing itself. Hand each [`Event`] to [`Sender::answer`](crate::connection::Sender::answer) and
-/// an error to [`Sender::fail`](crate::connection::Sender::fail).
+/// It answers nothing itself. Hand each [`Event`] to
+/// [`Sender::answer`](crate::connection::Sender::answer) and an error to
+/// [`Sender::fail`](crate::connection::Sender::fail).
 ///
 /// ```
 /// use fullduplex::{Config, Connection, Inbox};

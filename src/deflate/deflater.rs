@@ -88,8 +88,9 @@ impl Deflater {
         Ok(())
     }
 
-    /// Forgets the window and lets go of the compressor: to be called if something was compressed and will not be sent, after
-    /// which the peer's window no longer equals it (RFC 7692, section 7.2.1).
+    /// Forgets the window and lets go of the compressor: to be called if something was compressed
+    /// and will not be sent, after which the peer's window no longer equals it (RFC 7692, section
+    /// 7.2.1).
     pub fn abandon(&mut self) {
         // The compressor is emptied when it is taken again.
         if let Some(state) = self.state.take() {

@@ -18,8 +18,9 @@
 //! Without context takeover a compressor is taken from a pool for one message and goes back after
 //! it. With takeover the connection owns it: 380,032 octets at the default memory level with 15
 //! window bits, 137,216 octets at least. A decompressor always comes from the pool; with takeover
-//! the connection keeps the end of what it has received, never more than one window, and primes the next decompressor with it. There are as many pools as processors, which threads share;
-//! each keeps as many states as were in use at the same time, up to 16 of either kind.
+//! the connection keeps the end of what it has received, never more than one window, and primes the
+//! next decompressor with it. There are as many pools as processors, which threads share; each keeps
+//! as many states as were in use at the same time, up to 16 of either kind.
 //!
 //! A server with the default configuration thus holds at most 62.4 KiB per connection in the middle
 //! of a compressed message, and nothing between two of them. With takeover the middle of a message

@@ -4,8 +4,9 @@
 //! nobody waits, and with a thread for each connection what they hold together is still bounded and
 //! was used a moment ago, so that it is in the cache. A state comes from the pool of the thread that
 //! runs the connection at that moment and goes to the pool of the thread that runs it then; between
-//! the two it is owned, so a connection may move. What a state has seen never reaches another connection: a decompressor is reset, which empties
-//! its window, and refuses to reach beyond it; a compressor is reset with its hash table.
+//! the two it is owned, so a connection may move. What a state has seen never reaches another
+//! connection: a decompressor is reset, which empties its window, and refuses to reach beyond it; a
+//! compressor is reset with its hash table.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -19,9 +20,9 @@ use zlib_rs::{Deflate, DeflateConfig, Inflate};
 
 use super::{Level, MemoryLevel, WindowBits};
 
-/// States of either kind that a pool keeps: decompressors of 47 KiB each, with at most 16 KiB of spare
-/// history, and compressors of 371 KiB each with the largest settings but one. A pool grows only
-/// while states are in use at the same time, as by threads that are interrupted at work.
+/// States of either kind that a pool keeps: decompressors of 47 KiB each, with at most 16 KiB of
+/// spare history, and compressors of 371 KiB each with the largest settings but one. A pool grows
+/// only while states are in use at the same time, as by threads that are interrupted at work.
 const MOST: usize = 16;
 
 static POOLS: OnceLock<Box<[Shard]>> = OnceLock::new();

@@ -404,7 +404,10 @@ impl Sender {
     }
 
     /// Queues a fragment of `stream`, which is open from then on unless the fragment ends it.
-    #[cfg(feature = "deflate")]
+    #[cfg_attr(
+        not(feature = "deflate"),
+        expect(clippy::unnecessary_wraps, unused_mut, reason = "compression")
+    )]
     fn push_fragment(
         &mut self,
         opcode: Opcode,
@@ -412,7 +415,7 @@ impl Sender {
         payload: &[u8],
         mut stream: Stream,
     ) -> Result<(), SendError> {
-        let first = opcode != Opcode::Continuation;
+        #[cfg(feature = "deflate")]
         if let Some(compression) = &mut self.compression {
             stream.compressed = match &self.stream {
                 Some(open) => open.compressed,
@@ -422,48 +425,16 @@ impl Sender {
             if stream.compressed {
                 let end = if fin { End::Message } else { End::Fragment };
                 let compressed = compression.compress(payload, end)?;
-                self.queue.push(
-                    Framing {
-                        opcode,
-                        rsv1: first,
-                        fin,
-                    },
-                    compressed.into(),
-                );
+                let rsv1 = opcode != Opcode::Continuation;
+                self.queue
+                    .push(Framing { opcode, rsv1, fin }, compressed.into());
                 self.stream = (!fin).then_some(stream);
                 return Ok(());
             }
         }
-        self.queue.push_slice(
-            Framing {
-                opcode,
-                rsv1: false,
-                fin,
-            },
-            payload,
-        );
-        self.stream = (!fin).then_some(stream);
-        Ok(())
-    }
-
-    /// Queues a fragment of `stream`, which is open from then on unless the fragment ends it.
-    #[cfg(not(feature = "deflate"))]
-    #[expect(clippy::unnecessary_wraps, reason = "compression can fail")]
-    fn push_fragment(
-        &mut self,
-        opcode: Opcode,
-        fin: bool,
-        payload: &[u8],
-        stream: Stream,
-    ) -> Result<(), SendError> {
-        self.queue.push_slice(
-            Framing {
-                opcode,
-                rsv1: false,
-                fin,
-            },
-            payload,
-        );
+        let rsv1 = false;
+        self.queue
+            .push_slice(Framing { opcode, rsv1, fin }, payload);
         self.stream = (!fin).then_some(stream);
         Ok(())
     }

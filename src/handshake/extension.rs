@@ -14,6 +14,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::grammar::is_token_byte;
+
 /// One element of the list: an extension's name and its parameters, in the order written.
 ///
 /// ```
@@ -181,7 +183,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn token(&mut self) -> Result<&'a str, MalformedExtensions> {
-        let token = self.take(count(self.rest(), is_token_octet))?;
+        let token = self.take(count(self.rest(), is_token_byte))?;
         if token.is_empty() {
             return Err(self.malformed());
         }
@@ -208,7 +210,7 @@ impl<'a> Scanner<'a> {
 
     /// The rest of a quoted string, whose opening quote is behind us.
     fn quoted(&mut self) -> Result<Cow<'a, str>, MalformedExtensions> {
-        let plain = self.take(count(self.rest(), is_token_octet))?;
+        let plain = self.take(count(self.rest(), is_token_byte))?;
         if !plain.is_empty() && self.eat(b'"') {
             return Ok(Cow::Borrowed(plain));
         }
@@ -217,7 +219,7 @@ impl<'a> Scanner<'a> {
         while !self.eat(b'"') {
             if self.eat(b'\\') {
                 let octet = self.rest().first().copied();
-                let Some(escaped) = octet.filter(|octet| is_token_octet(*octet)) else {
+                let Some(escaped) = octet.filter(|octet| is_token_byte(*octet)) else {
                     return Err(self.malformed());
                 };
                 value.push(char::from(escaped));
@@ -249,11 +251,6 @@ fn count(octets: &[u8], accepts: impl Fn(u8) -> bool) -> usize {
         .iter()
         .position(|octet| !accepts(*octet))
         .unwrap_or(octets.len())
-}
-
-/// Whether the octet may stand in a token (RFC 9110, section 5.6.2).
-fn is_token_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
 }
 
 #[cfg(test)]
@@ -355,7 +352,7 @@ mod tests {
     #[test]
     fn any_octet_may_come() {
         for octet in 0..=u8::MAX {
-            let accepted = is_token_octet(octet);
+            let accepted = is_token_byte(octet);
             assert_eq!(
                 parse_extensions(&[b'a', octet]).is_ok(),
                 accepted || b" \t,".contains(&octet)

@@ -46,10 +46,10 @@ fn main() -> ExitCode {
 fn run(url: &str, agent: &str, config: &Config) -> Result<(), Error> {
     let mut socket = blocking::connect(&format!("{url}/getCaseCount"))?;
     let count = socket
-        .read()?
+        .recv()?
         .and_then(|message| message.as_text()?.parse().ok());
     let count: u32 = count.unwrap_or_default();
-    while socket.read()?.is_some() {}
+    while socket.recv()?.is_some() {}
 
     for case in 1..=count {
         let request = Request::new(&format!("{url}/runCase?case={case}&agent={agent}"))?;
@@ -61,12 +61,12 @@ fn run(url: &str, agent: &str, config: &Config) -> Result<(), Error> {
     }
 
     let mut socket = blocking::connect(&format!("{url}/updateReports?agent={agent}"))?;
-    while socket.read()?.is_some() {}
+    while socket.recv()?.is_some() {}
     Ok(())
 }
 
 fn echo(socket: &mut WebSocket<std::net::TcpStream>) -> Result<(), Error> {
-    while let Some(message) = socket.read()? {
+    while let Some(message) = socket.recv()? {
         socket.feed(message)?;
     }
     Ok(())

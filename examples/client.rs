@@ -180,7 +180,7 @@ fn converse(socket: &mut WebSocket<TcpStream>, mut input: Input) -> Result<(), F
         if done && !more {
             return Ok(());
         }
-        match socket.read() {
+        match socket.recv() {
             Ok(Some(message)) => {
                 show(&message).map_err(Failure::Output)?;
                 received += 1;

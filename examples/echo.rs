@@ -201,7 +201,7 @@ impl Server {
                 socket.flush()?;
             }
             // The answer goes out when nothing more is there to be read: one write for many.
-            match socket.event() {
+            match socket.next_event() {
                 Ok(Some((Event::Text(text), connection))) => {
                     let length = text.len();
                     self.say(

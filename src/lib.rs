@@ -15,7 +15,7 @@
 //! let server = std::thread::spawn(move || -> Result<(), blocking::Error> {
 //!     let options = Options::new(OriginPolicy::same_origin());
 //!     let mut socket = blocking::accept_tcp(listener.accept()?.0, &options)?;
-//!     while let Some(message) = socket.read()? {
+//!     while let Some(message) = socket.recv()? {
 //!         socket.send(message)?;
 //!     }
 //!     Ok(())
@@ -23,7 +23,7 @@
 //!
 //! let mut socket = blocking::connect(&url)?;
 //! socket.send("hello")?;
-//! assert_eq!(socket.read()?.as_ref().and_then(|message| message.as_text()), Some("hello"));
+//! assert_eq!(socket.recv()?.as_ref().and_then(|message| message.as_text()), Some("hello"));
 //! let outcome = socket.close(fullduplex::CloseCode::NORMAL, "")?;
 //! assert!(outcome.clean);
 //! # server.join().unwrap()?;

@@ -35,7 +35,7 @@ fn closing_within(limit: Duration) -> Config {
 
 fn read_until_end(socket: &mut Socket) -> Result<usize, Error> {
     let mut messages = 0;
-    while socket.read()?.is_some() {
+    while socket.recv()?.is_some() {
         messages += 1;
     }
     Ok(messages)
@@ -52,7 +52,7 @@ fn closing_towards_a_silent_peer_ends_at_the_deadline() {
         assert_eq!(outcome.sent.as_ref().unwrap().reason, "bye");
         assert_eq!(socket.outcome(), Some(outcome));
         assert!(matches!(
-            socket.read(),
+            socket.recv(),
             Err(Error::Receive(ReceiveError::CloseTimeout))
         ));
         drop(socket);
@@ -142,8 +142,8 @@ fn any_end_after_the_closing_handshake_is_clean() {
                     thread::sleep(Duration::from_millis(5));
                 }
                 let what = format!("{role:?} {how:?} {wait}");
-                assert_eq!(socket.read().expect(&what), Some(Message::text("last")));
-                assert_eq!(socket.read().expect(&what), None);
+                assert_eq!(socket.recv().expect(&what), Some(Message::text("last")));
+                assert_eq!(socket.recv().expect(&what), None);
                 let outcome = socket.outcome().unwrap();
                 assert!(outcome.clean, "{what}: {outcome}");
                 assert_eq!(outcome.code(), CloseCode::GOING_AWAY);
@@ -179,8 +179,8 @@ fn any_end_without_a_close_frame_is_a_failure() {
                 thread::sleep(Duration::from_millis(20));
             }
             let what = format!("{role:?} {how:?}");
-            assert_eq!(socket.read().expect(&what), Some(Message::text("last")));
-            let error = socket.read().unwrap_err();
+            assert_eq!(socket.recv().expect(&what), Some(Message::text("last")));
+            let error = socket.recv().unwrap_err();
             match how {
                 End::Reset => assert!(matches!(error, Error::Io(_)), "{what}: {error:?}"),
                 _ => assert!(
@@ -214,7 +214,7 @@ fn any_end_without_a_close_frame_is_a_failure() {
 fn the_server_ends_the_stream_first() {
     let (mut socket, mut peer) = net::server(&closing_within(LONG));
     peer.write_all(&close_to(Role::Server, 1000, "")).unwrap();
-    assert_eq!(socket.read().unwrap(), None);
+    assert_eq!(socket.recv().unwrap(), None);
     // It has ended its side although the socket still exists, and although the client has not.
     let bytes = read_to_end(&mut peer);
     assert_eq!(parse_frames(&bytes).0.len(), 1);
@@ -264,9 +264,9 @@ fn failing_tells_the_peer_and_ends_the_stream() {
                 }
             }
         });
-        assert_eq!(socket.read().unwrap(), Some(Message::text("good")));
+        assert_eq!(socket.recv().unwrap(), Some(Message::text("good")));
         assert!(matches!(
-            socket.read(),
+            socket.recv(),
             Err(Error::Receive(ReceiveError::Frame(_)))
         ));
         let bytes = peer.join().unwrap();
@@ -305,7 +305,7 @@ fn a_silent_peer_fails_keepalive() {
             timeout: SHORT,
         });
         let (mut socket, mut peer) = open(role, &config);
-        let error = socket.read().unwrap_err();
+        let error = socket.recv().unwrap_err();
         assert!(matches!(
             error,
             Error::Receive(ReceiveError::KeepaliveTimeout)
@@ -329,7 +329,7 @@ fn a_live_peer_passes_keepalive() {
     let other = thread::spawn(move || read_until_end(&mut client).unwrap());
     let mut pongs = 0;
     while pongs < 5 {
-        let (event, _) = server.event().unwrap().unwrap();
+        let (event, _) = server.next_event().unwrap().unwrap();
         assert_eq!(own(event), common::pair::Seen::Pong(Vec::new()));
         pongs += 1;
     }
@@ -348,7 +348,7 @@ fn sending_to_a_peer_that_does_not_read_fails() {
         });
         let (mut socket, peer) = open(role, &config);
         socket.set_read_timeout(Some(Duration::from_millis(1)));
-        assert!(socket.read().unwrap_err().is_would_block()); // starts the clock
+        assert!(socket.recv().unwrap_err().is_would_block()); // starts the clock
         let error = in_time(move || socket.send(vec![0; 64 << 20]).unwrap_err());
         assert!(
             matches!(error, Error::Receive(ReceiveError::KeepaliveTimeout)),

@@ -61,7 +61,7 @@ fn converse(socket: &mut WebSocket<Script>, script: &Script) -> (Vec<Seen>, Resu
     let (mut seen, mut blocked) = (Vec::new(), 0);
     let result = loop {
         script.state().start();
-        match socket.event() {
+        match socket.next_event() {
             Ok(Some((event, connection))) => {
                 match &event {
                     Event::Text(text) => connection.send_text(text).unwrap(),
@@ -231,9 +231,9 @@ fn a_stream_that_takes_nothing_is_an_error() {
     let mut socket = open(server, &timeless(), &script);
     let error = socket.send("lost").unwrap_err();
     assert!(is_io(&error, ErrorKind::WriteZero), "{error:?}");
-    assert_eq!(socket.read().unwrap(), Some(Message::text("hello")));
+    assert_eq!(socket.recv().unwrap(), Some(Message::text("hello")));
     for _ in 0..2 {
-        let error = socket.read().unwrap_err();
+        let error = socket.recv().unwrap_err();
         assert!(is_io(&error, ErrorKind::WriteZero), "{error:?}");
     }
     let error = socket.flush().unwrap_err();
@@ -284,7 +284,7 @@ fn what_the_stream_buffers_is_flushed() {
     for role in ROLES {
         let script = Script::new(&frame_to(role, PING, b"p"), After::Silence);
         let mut socket = open(role, &timeless(), &script);
-        assert!(socket.read().unwrap_err().is_would_block());
+        assert!(socket.recv().unwrap_err().is_would_block());
         assert!(all_is_flushed(&script));
 
         let violation = frame_to(role, 0x83, b"an opcode that has no meaning");
@@ -297,16 +297,16 @@ fn what_the_stream_buffers_is_flushed() {
             let script = Script::new(&input, after);
             script.state().flush_blocks = true;
             let mut socket = open(role, &timeless(), &script);
-            if let Ok(Some((event, _))) = socket.event() {
+            if let Ok(Some((event, _))) = socket.next_event() {
                 assert_eq!(own(event), closed(1000, ""));
             }
             for _ in 0..3 {
-                assert!(socket.event().unwrap_err().is_would_block());
+                assert!(socket.next_event().unwrap_err().is_would_block());
                 assert_eq!(script.state().flushed, 0);
             }
             script.state().flush_blocks = false;
             script.state().after = After::End;
-            let _ = socket.event();
+            let _ = socket.next_event();
             assert_eq!(socket.connection().state(), State::Closed);
             let (frames, _) = parse_frames(&script.output());
             assert_eq!(frames.last().unwrap().first, CLOSE);
@@ -333,7 +333,7 @@ fn a_half_closed_peer_gets_the_close_frame() {
         socket.feed("first").unwrap();
         let (mut seen, mut blocked) = (Vec::new(), 0);
         while blocked < 3 {
-            match socket.event() {
+            match socket.next_event() {
                 Ok(Some((event, _))) => seen.push(own(event)),
                 Err(Error::WouldBlock) => blocked += 1,
                 other => panic!("{other:?}"),
@@ -341,7 +341,7 @@ fn a_half_closed_peer_gets_the_close_frame() {
         }
         assert_eq!(seen, [text("last"), closed(1001, "")]);
         script.state().steps = Steps::None;
-        assert!(socket.event().unwrap().is_none());
+        assert!(socket.next_event().unwrap().is_none());
         let (frames, _) = parse_frames(&script.output());
         let firsts: Vec<u8> = frames.iter().map(|frame| frame.first).collect();
         assert_eq!(firsts, [TEXT, CLOSE]);

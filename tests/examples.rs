@@ -166,7 +166,7 @@ fn talk(echo: &Echo) {
     let mut socket = blocking::connect(&format!("{}/room", echo.url())).unwrap();
     for message in [Message::text("top secret"), Message::binary(vec![7; 300])] {
         socket.send(message.clone()).unwrap();
-        assert_eq!(socket.read().unwrap(), Some(message));
+        assert_eq!(socket.recv().unwrap(), Some(message));
     }
     assert!(socket.close(CloseCode::NORMAL, "done").unwrap().clean);
 }
@@ -250,7 +250,7 @@ fn echo_ends_in_good_order() {
         .map(|_| {
             let mut socket = blocking::connect(&echo.url()).unwrap();
             thread::spawn(move || {
-                assert_eq!(socket.read().unwrap(), None);
+                assert_eq!(socket.recv().unwrap(), None);
                 socket.outcome().unwrap()
             })
         })

@@ -79,7 +79,7 @@ fn echo(socket: &mut WebSocket<Script>, script: &Script) -> Message {
         if round % 5 == 4 && matches!(script.state().steps, Steps::From(_)) {
             script.state().steps = Steps::None;
         }
-        match socket.read() {
+        match socket.recv() {
             Ok(message) => {
                 let message = message.unwrap();
                 socket.feed(message.clone()).unwrap();
@@ -199,13 +199,13 @@ fn early_bytes_are_refused_or_frames() {
 
     let script = Script::new(&early, After::Silence);
     let mut socket = accept(&script, &options().early_data(EarlyData::Accept)).unwrap();
-    assert_eq!(socket.read().unwrap(), Some(Message::text("early")));
+    assert_eq!(socket.recv().unwrap(), Some(Message::text("early")));
 
     // What comes behind the 101 are frames, whatever was chosen.
     let script = Script::new(REQUEST.as_bytes(), After::Silence);
     let mut socket = accept(&script, &options()).unwrap();
     script.push_input(&frame);
-    assert_eq!(socket.read().unwrap(), Some(Message::text("early")));
+    assert_eq!(socket.recv().unwrap(), Some(Message::text("early")));
 }
 
 /// What a client gets that sends `bytes` to a server over TCP, and what the server makes of it.

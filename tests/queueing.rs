@@ -66,16 +66,16 @@ fn pipelined_messages_cost_one_read_and_one_write() {
     let script = Script::new(&message.repeat(64), After::Silence);
     let mut socket = server(&timeless(), &script);
     for _ in 0..64 {
-        let Some((Event::Binary(payload), connection)) = socket.event().unwrap() else {
+        let Some((Event::Binary(payload), connection)) = socket.next_event().unwrap() else {
             panic!("another event");
         };
         connection.send_binary(&payload).unwrap();
     }
     assert_eq!(script.counts(), [1, 0, 0]);
-    assert!(socket.event().unwrap_err().is_would_block());
+    assert!(socket.next_event().unwrap_err().is_would_block());
     assert_eq!(script.counts(), [2, 1, 1]);
     assert_eq!(frames(&script).len(), 64);
-    assert!(socket.event().unwrap_err().is_would_block());
+    assert!(socket.next_event().unwrap_err().is_would_block());
     assert_eq!(script.counts(), [3, 1, 1]);
 }
 
@@ -86,11 +86,11 @@ fn fed_messages_go_out_before_the_next_wait() {
     let script = Script::new(&message.repeat(64), After::Silence);
     let mut socket = server(&timeless(), &script);
     for _ in 0..64 {
-        let message = socket.read().unwrap().unwrap();
+        let message = socket.recv().unwrap().unwrap();
         socket.feed(message).unwrap();
     }
     assert_eq!(script.counts(), [1, 0, 0]);
-    assert!(socket.read().unwrap_err().is_would_block());
+    assert!(socket.recv().unwrap_err().is_would_block());
     assert_eq!(script.counts(), [2, 1, 1]);
     assert_eq!(frames(&script).len(), 64);
 }
@@ -103,14 +103,14 @@ fn answers_go_out_while_more_input_waits() {
     let mut socket = server(&timeless(), &script);
     let mut most = 0;
     for _ in 0..1000 {
-        let Some((Event::Binary(payload), connection)) = socket.event().unwrap() else {
+        let Some((Event::Binary(payload), connection)) = socket.next_event().unwrap() else {
             panic!("another event");
         };
         connection.send_binary(&payload).unwrap();
         most = most.max(connection.queued());
     }
     assert!(most <= 66 * 1024, "{most} bytes were queued");
-    assert!(socket.event().unwrap_err().is_would_block());
+    assert!(socket.next_event().unwrap_err().is_would_block());
     assert_eq!(frames(&script).len(), 1000);
     let [_, writes, _] = script.counts();
     assert!(writes <= 20, "a write for few messages");
@@ -180,7 +180,7 @@ fn sending_that_blocks_has_queued_the_message() {
     let mut socket = server(&timeless(), &script);
     assert!(socket.send("one").unwrap_err().is_would_block());
     assert!(socket.flush().unwrap_err().is_would_block());
-    assert!(socket.read().unwrap_err().is_would_block());
+    assert!(socket.recv().unwrap_err().is_would_block());
     unblock(&script);
     socket.flush().unwrap();
     socket.send("two").unwrap();
@@ -227,13 +227,13 @@ fn flushing_after_the_end_tells_what_was_lost() {
     script.state().after = After::End;
     let mut socket = server(&timeless(), &script);
     socket.feed("lost").unwrap();
-    assert!(matches!(socket.read(), Err(Error::Receive(_))));
+    assert!(matches!(socket.recv(), Err(Error::Receive(_))));
     unblock(&script);
     assert!(matches!(socket.flush(), Err(Error::Receive(_))));
     assert_eq!(script.output(), b"");
 
     let mut socket = server(&timeless(), &Script::new(b"", After::End));
-    assert!(matches!(socket.read(), Err(Error::Receive(_))));
+    assert!(matches!(socket.recv(), Err(Error::Receive(_))));
     socket.flush().unwrap(); // nothing was lost
 }
 
@@ -249,7 +249,7 @@ fn events_are_lent() {
     .concat();
     let mut socket = server(&timeless(), &Script::new(&input, After::Silence));
     let mut seen = Vec::new();
-    while let Ok(Some((event, connection))) = socket.event() {
+    while let Ok(Some((event, connection))) = socket.next_event() {
         if let Event::Text(text) = &event {
             connection.send_text(text).unwrap();
         }
@@ -268,7 +268,7 @@ fn events_are_lent() {
     let mut socket = server(&config, &script);
     let (mut pieces, mut blocked) = (String::new(), false);
     while !blocked {
-        match socket.event() {
+        match socket.next_event() {
             Ok(Some((Event::Piece(piece), _))) => pieces.push_str(piece.as_text().unwrap()),
             Ok(event) => assert!(event.is_some()),
             Err(error) => blocked = error.is_would_block(),
@@ -290,12 +290,12 @@ fn parts_can_be_put_together_again() {
             };
             let mut socket = WebSocket::new(script, connection, Inbox::new());
             socket.feed("queued").unwrap();
-            assert!(socket.read().unwrap_err().is_would_block());
+            assert!(socket.recv().unwrap_err().is_would_block());
             socket.feed("and queued").unwrap();
             let (stream, connection, inbox) = socket.into_parts();
             stream.push_input(&frame[cut..]);
             let mut socket = WebSocket::new(stream, connection, inbox);
-            let (event, _) = socket.event().unwrap().unwrap();
+            let (event, _) = socket.next_event().unwrap().unwrap();
             assert_eq!(own(event), binary(&[5; 300]), "{cut}");
             socket.flush().unwrap();
             let payloads: Vec<Vec<u8>> = frames(socket.stream())

@@ -39,7 +39,7 @@ fn read_timeouts_lose_nothing() {
         for bits in frames.chunks(9) {
             peer.write_all(bits).unwrap();
             loop {
-                match socket.read() {
+                match socket.recv() {
                     Ok(message) => messages.push(message.unwrap()),
                     Err(error) => {
                         assert!(error.is_would_block(), "{error:?}");
@@ -59,7 +59,7 @@ fn read_timeouts_lose_nothing() {
             peer.write_all(&frame_to(role, TEXT, b"late")).unwrap();
             peer
         });
-        assert_eq!(socket.read().unwrap(), Some(Message::text("late")));
+        assert_eq!(socket.recv().unwrap(), Some(Message::text("late")));
         peer.join().unwrap();
     }
 }
@@ -74,9 +74,9 @@ fn read_timeouts_bound_all_that_reading_does() {
         peer.write_all(&close_to(role, 1000, "")).unwrap();
         let socket = in_time(move || {
             socket.set_read_timeout(Some(SHORT));
-            while socket.read().is_err() {}
+            while socket.recv().is_err() {}
             for _ in 0..3 {
-                assert!(socket.read().unwrap_err().is_would_block());
+                assert!(socket.recv().unwrap_err().is_would_block());
             }
             socket
         });
@@ -105,7 +105,7 @@ fn timeouts_of_the_stream_are_kept() {
     let mut socket = blocking::accept_tcp(stream, &options).unwrap();
     let client = client.join().unwrap();
     let socket = in_time(move || {
-        assert!(socket.read().unwrap_err().is_would_block());
+        assert!(socket.recv().unwrap_err().is_would_block());
         assert!(socket.send(vec![0; 64 << 20]).unwrap_err().is_would_block());
         socket
     });
@@ -139,7 +139,7 @@ fn non_blocking_sockets_work() {
         let mut socket = accept_step_by_step(stream);
         let mut waits = 0;
         loop {
-            match socket.read() {
+            match socket.recv() {
                 Ok(Some(message)) => socket.feed(message).unwrap(),
                 Ok(None) => return (socket.outcome().unwrap(), waits),
                 Err(error) => {
@@ -165,7 +165,7 @@ fn non_blocking_sockets_work() {
         let large = Message::binary((0..=250).cycle().take(16 << 20).collect::<Vec<u8>>());
         socket.feed(large.clone()).unwrap();
         loop {
-            match socket.read() {
+            match socket.recv() {
                 Ok(message) => break assert!(message.unwrap() == large),
                 Err(error) => assert!(error.is_would_block(), "{error:?}"),
             }
@@ -202,7 +202,7 @@ fn flood(mut socket: Socket) -> Socket {
             socket.flush().unwrap();
             continue;
         }
-        let message = socket.read().unwrap().unwrap();
+        let message = socket.recv().unwrap().unwrap();
         assert_eq!(message.len(), SIZE);
         assert_eq!(
             message.as_bytes()[SIZE / 2],
@@ -223,7 +223,7 @@ fn two_floods_do_not_deadlock() {
         let other = thread::spawn(move || flood(server));
         (flood(client), other.join().unwrap())
     });
-    let other = thread::spawn(move || server.read().unwrap());
+    let other = thread::spawn(move || server.recv().unwrap());
     assert!(client.close(CloseCode::NORMAL, "").unwrap().clean);
     assert_eq!(other.join().unwrap(), None);
 }
@@ -237,7 +237,7 @@ fn two_floods_of_pings_do_not_deadlock() {
             let payload = [&number.to_be_bytes()[..], &[0; 100]].concat();
             while socket.connection().is_full() {
                 socket.set_read_timeout(Some(Duration::from_millis(1)));
-                match socket.event() {
+                match socket.next_event() {
                     Ok(event) => assert!(event.is_some()),
                     Err(error) => assert!(error.is_would_block()),
                 }
@@ -246,7 +246,7 @@ fn two_floods_of_pings_do_not_deadlock() {
         }
         socket.set_read_timeout(None);
         socket.connection().close(CloseCode::NORMAL, "").unwrap();
-        while socket.event().unwrap().is_some() {}
+        while socket.next_event().unwrap().is_some() {}
         socket.outcome().unwrap()
     };
     let outcomes = in_time(move || {
@@ -261,7 +261,7 @@ fn two_floods_of_pings_do_not_deadlock() {
 fn many_small_messages_come_back_in_order() {
     let (mut client, mut server) = net::pair(&timeless(), &timeless());
     let echo = thread::spawn(move || {
-        while let Some((event, connection)) = server.event().unwrap() {
+        while let Some((event, connection)) = server.next_event().unwrap() {
             if let Event::Text(text) = event {
                 connection.send_text(&text).unwrap();
             }
@@ -277,7 +277,7 @@ fn many_small_messages_come_back_in_order() {
                 client.feed(sent.to_string()).unwrap();
                 sent += 1;
             }
-            let message = client.read().unwrap().unwrap();
+            let message = client.recv().unwrap().unwrap();
             assert_eq!(message.as_text(), Some(&*received.to_string()));
             received += 1;
         }
@@ -303,7 +303,7 @@ fn who_does_not_read_lets_the_peer_wait() {
         socket.send("").unwrap(); // using the connection otherwise does not read
         let _ = peer.read(&mut [0; 1000]).unwrap_or(0);
     }
-    assert_eq!(socket.read().unwrap().unwrap().len(), 10_000);
+    assert_eq!(socket.recv().unwrap().unwrap().len(), 10_000);
 }
 
 /// A Ping of our own is sent at once, and its Pong is an event.
@@ -320,7 +320,7 @@ fn pings_go_out_and_pongs_are_events() {
             (PING, &b"there?"[..])
         );
         peer.write_all(&frame_to(role, PONG, b"there?")).unwrap();
-        let (event, _) = socket.event().unwrap().unwrap();
+        let (event, _) = socket.next_event().unwrap().unwrap();
         assert!(matches!(event, Event::Pong(b"there?")));
         assert!(matches!(socket.ping(&[0; 126]), Err(Error::Send(_))));
     }

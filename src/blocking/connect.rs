@@ -20,7 +20,7 @@ use crate::handshake::{HandshakeError, Headers, Step};
 /// ```no_run
 /// let mut socket = fullduplex::blocking::connect("ws://127.0.0.1:9001/")?;
 /// socket.send("hello")?;
-/// let answer = socket.read()?;
+/// let answer = socket.recv()?;
 /// # Ok::<(), fullduplex::blocking::Error>(())
 /// ```
 ///

@@ -20,7 +20,7 @@
 //! let server = std::thread::spawn(move || -> Result<(), blocking::Error> {
 //!     let (stream, _) = listener.accept()?;
 //!     let mut socket = blocking::accept_tcp(stream, &Options::new(OriginPolicy::any()))?;
-//!     while let Some(message) = socket.read()? {
+//!     while let Some(message) = socket.recv()? {
 //!         socket.send(message)?;
 //!     }
 //!     Ok(())
@@ -28,7 +28,7 @@
 //!
 //! let mut socket = blocking::connect(&url)?;
 //! socket.send("hello")?;
-//! assert_eq!(socket.read()?, Some(Message::text("hello")));
+//! assert_eq!(socket.recv()?, Some(Message::text("hello")));
 //! let outcome = socket.close(CloseCode::NORMAL, "done")?;
 //! assert!(outcome.clean);
 //! server.join().unwrap()?;

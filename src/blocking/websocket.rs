@@ -14,7 +14,7 @@ use crate::message::Message;
 
 /// A WebSocket over a blocking stream, for one thread.
 ///
-/// [`read`](Self::read) waits for messages and does all that the protocol asks for meanwhile: it
+/// [`recv`](Self::recv) waits for messages and does all that the protocol asks for meanwhile: it
 /// answers Pings, replies to Close frames, keeps the connection alive, and writes what was
 /// [`feed`](Self::feed)ed before it waits. So an application that wants deadlines kept has to be
 /// reading.
@@ -46,15 +46,15 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Waits for the next message; `None` when the connection was closed with a closing handshake.
-    /// [Pieces](crate::Delivery::Pieces) of messages are [`event`](Self::event)s.
+    /// [Pieces](crate::Delivery::Pieces) of messages are [`next_event`](Self::next_event)s.
     ///
     /// # Errors
     ///
     /// [`Error::WouldBlock`], after which nothing is lost; [`Error::Receive`] and [`Error::Io`] are
     /// the end of the connection.
-    pub fn read(&mut self) -> Result<Option<Message>, Error> {
+    pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         loop {
-            match self.event()? {
+            match self.next_event()? {
                 Some((event, _)) => {
                     if let Some(message) = event.into_message() {
                         return Ok(Some(message));
@@ -74,8 +74,8 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
-    pub fn event(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
+    /// As [`recv`](Self::recv).
+    pub fn next_event(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
         let give_up = self
             .read_timeout
             .map(|timeout| self.stream.now().saturating_add(timeout));
@@ -96,7 +96,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Queues a message. It is written by the next [`flush`](Self::flush), or before the next
-    /// [`read`](Self::read) waits. If the queue is full, it waits until that is written.
+    /// [`recv`](Self::recv) waits. If the queue is full, it waits until that is written.
     ///
     /// Two ends that both write and do not read wait for each other. Who sends a lot to a peer that
     /// may do the same reads while [`Connection::is_full`], since reading never waits for writing.
@@ -124,7 +124,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Sends a Ping. Its Pong arrives as an [`event`](Self::event).
+    /// Sends a Ping. Its Pong arrives as an [`next_event`](Self::next_event).
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl<S: Read + Write> WebSocket<S> {
         self.driver.connection.outcome()
     }
 
-    /// Lets [`read`](Self::read) and [`event`](Self::event) return [`Error::WouldBlock`] when
+    /// Lets [`recv`](Self::recv) and [`next_event`](Self::next_event) return [`Error::WouldBlock`] when
     /// nothing has come for `timeout`. Kept over TCP, where it starts as the read timeout that the
     /// stream came with; other streams decide themselves how long they block.
     pub fn set_read_timeout(&mut self, timeout: Option<Duration>) {

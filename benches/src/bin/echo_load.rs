@@ -128,7 +128,7 @@ fn frames(url: &str, texts: &[String]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
         }
         socket.stream().write_all(&frame)?;
         frames.push(frame);
-        match socket.event()? {
+        match socket.next_event()? {
             Some((Event::Text(echo), _)) if *echo == **text => {}
             other => return Err(format!("no echo: {other:?}").into()),
         }

@@ -96,6 +96,8 @@ pub mod connection;
 pub mod deflate;
 #[cfg(feature = "std")]
 mod driver;
+#[cfg(feature = "std")]
+mod error;
 pub mod frame;
 pub mod handshake;
 mod message;
@@ -105,6 +107,8 @@ pub use connection::{
     Config, Connection, Delivery, Event, Inbox, Initiator, Keepalive, Limits, MaskKeys, Outcome,
     ReceiveError, Role, SendError, State, Timeouts, Unsent,
 };
+#[cfg(feature = "std")]
+pub use error::Error;
 pub use frame::{CloseCode, CloseFrame};
 pub use message::{Message, MessageKind, Utf8Bytes};
 

@@ -100,7 +100,7 @@ pub struct Connected<S> {
 pub struct Connecting<S> {
     stream: Stream<S>,
     inbox: Inbox,
-    connecting: driver::Connecting,
+    handshake: driver::Connecting,
 }
 
 impl<S: Read + Write> Connecting<S> {
@@ -114,7 +114,7 @@ impl<S: Read + Write> Connecting<S> {
         Self {
             stream,
             inbox: Inbox::new(),
-            connecting: driver::Connecting::new(handshake),
+            handshake: driver::Connecting::new(handshake),
         }
     }
 
@@ -124,7 +124,7 @@ impl<S: Read + Write> Connecting<S> {
     ///
     /// [`Error::Handshake`] when the server refused, or [`Error::Io`].
     pub fn advance(mut self) -> Result<Step<Self, Connected<S>>, Error> {
-        match self.connecting.poll(&mut self.inbox, &mut self.stream) {
+        match self.handshake.poll(&mut self.inbox, &mut self.stream) {
             Poll::Ready(established) => Ok(Step::Done(open(self.stream, self.inbox, established?))),
             Poll::Pending => Ok(Step::Continue(self)),
         }

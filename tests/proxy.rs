@@ -15,8 +15,8 @@ use core::time::Duration;
 
 use bytes::Buf;
 use common::handshake::{drain, one_outcome, push};
-use fullduplex::handshake::client::{InvalidProxy, Proxy, ProxyError, SocksReply, Tunnel};
-use fullduplex::handshake::{HandshakeError, Step, Syntax, Url, UrlError};
+use fullduplex::handshake::client::{Proxy, ProxyError, SocksReply, Tunnel};
+use fullduplex::handshake::{HandshakeError, Step, Syntax, Url};
 use fullduplex::{Inbox, Limits};
 
 const OK: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
@@ -93,66 +93,6 @@ fn socks(through: &str, to: &str, answers: &[&[u8]]) -> Told {
     let bytes: Vec<_> = answers.iter().flat_map(|answer| answer.chunks(1)).collect();
     assert_eq!(run(tunnel(through, to), &bytes), whole);
     whole
-}
-
-#[test]
-fn urls_of_proxies() {
-    for (text, host, port, shown) in [
-        ("http://p", "p", 80, "http://p:80"),
-        (
-            "HTTP://P.Example:3128/",
-            "p.example",
-            3128,
-            "http://p.example:3128",
-        ),
-        ("http://[::1]:8080", "::1", 8080, "http://[::1]:8080"),
-        (
-            "socks5://127.0.0.1",
-            "127.0.0.1",
-            1080,
-            "socks5://127.0.0.1:1080",
-        ),
-        ("socks5h://p:9050", "p", 9050, "socks5://p:9050"),
-        ("http://user:secret@p", "p", 80, "http://p:80"),
-        ("http://user@p", "p", 80, "http://p:80"),
-    ] {
-        let proxy = proxy(text);
-        assert_eq!((proxy.host(), proxy.port()), (host, port), "{text}");
-        assert_eq!(proxy.to_string(), shown, "{text}");
-        assert!(!format!("{proxy:?}").contains("secret"));
-    }
-    for (text, error) in [
-        ("p:3128", InvalidProxy::Scheme),
-        ("https://p", InvalidProxy::Scheme),
-        ("socks4://p", InvalidProxy::Scheme),
-        ("http://p/path", InvalidProxy::Path),
-        ("http://p?x", InvalidProxy::Path),
-        ("http://p#x", InvalidProxy::Path),
-        ("http://", InvalidProxy::Url(UrlError::Host)),
-        ("http://p:0", InvalidProxy::Url(UrlError::Port)),
-        ("http://p:65536", InvalidProxy::Url(UrlError::Port)),
-        ("http://a\r\nb", InvalidProxy::Url(UrlError::Host)),
-        ("http://u:p%4@p", InvalidProxy::Credentials),
-        ("http://u:p%ff@p", InvalidProxy::Credentials),
-        ("http://u:p%0d%0aX@p", InvalidProxy::Credentials),
-        ("http://u:p@q@p", InvalidProxy::Credentials),
-        ("http://u%3av:p@p", InvalidProxy::Credentials),
-        ("socks5://user@p", InvalidProxy::Credentials),
-    ] {
-        assert_eq!(text.parse::<Proxy>(), Err(error), "{text}");
-    }
-}
-
-/// The limit of RFC 1929, 2, and one past it.
-#[test]
-fn socks_credentials_have_up_to_255_bytes() {
-    let (fits, too_long) = ("a".repeat(255), "a".repeat(256));
-    let proxy = proxy("socks5://p");
-    assert!(proxy.clone().credentials(&fits, &fits).is_ok());
-    for (user, password) in [(&fits, &too_long), (&too_long, &fits)] {
-        let result = proxy.clone().credentials(user, password);
-        assert_eq!(result, Err(InvalidProxy::Credentials));
-    }
 }
 
 /// H4: whatever the URL, it is one request with these lines.

@@ -20,8 +20,6 @@ DEFAULT_FAMILIES = ["R6455", "RIANA", "R8307", "R7936"]
 
 DEFERRED = {
     "R6455-4.1-02": "one connection attempt per address at a time: the caller's duty, documented",
-    "R6455-4.1-03": "no adapter speaks to proxies yet",
-    "R6455-4.1-04": "no adapter speaks to proxies yet",
     "R6455-4.1-06": "TLS comes with the TLS adapter; until then wss:// is refused by connect",
     "R6455-4.1-07": "SNI comes with the TLS adapter",
     "R6455-4.2.2-01": "TLS comes with the TLS adapter",

@@ -194,7 +194,7 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         self.poll_writing(|io, cx| io.poll_write(cx, slices))
     }
 
-    fn poll_flush(&mut self) -> Poll<io::Result<()>> {
+    fn poll_flush(&mut self, _: Option<Duration>) -> Poll<io::Result<()>> {
         self.poll_writing(I::poll_flush)
     }
 

@@ -41,8 +41,8 @@ pub(crate) trait Transport {
         deadline: Option<Duration>,
     ) -> Poll<io::Result<usize>>;
 
-    /// Passes on what the transport itself has buffered.
-    fn poll_flush(&mut self) -> Poll<io::Result<()>>;
+    /// Passes on what the transport itself has buffered. Returns by `deadline` on its own clock.
+    fn poll_flush(&mut self, deadline: Option<Duration>) -> Poll<io::Result<()>>;
 
     /// Ends the writing side. An error says that the stream can only be dropped.
     fn poll_shutdown(&mut self) -> Poll<io::Result<()>>;

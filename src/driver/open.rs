@@ -269,7 +269,7 @@ impl Line {
             self.unflushed = true;
         }
         if self.unflushed {
-            ready!(transport.poll_flush())?;
+            ready!(transport.poll_flush(earlier(connection.poll_timeout(), give_up)))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))

@@ -9,4 +9,6 @@ pub mod feed;
 pub mod handshake;
 pub mod net;
 pub mod pair;
+pub mod proxy;
 pub mod script;
+pub mod tls;

@@ -85,7 +85,7 @@ impl ConnectOptions {
         }
         match &self.tls {
             Some(tls) => Ok(Some(tls.clone())),
-            None => Ok(Some(Tls::standard()?.ok_or(TlsError::NotConfigured)?)),
+            None => Ok(Some(Tls::standard()?)),
         }
     }
 

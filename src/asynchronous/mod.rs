@@ -23,6 +23,8 @@ mod websocket;
 
 pub(crate) use io::sealed;
 pub use io::{Clock, Io};
+#[cfg(feature = "tokio")]
+pub(crate) use opening::open_tunnel;
 pub use opening::{Connected, Incoming, Pending};
 pub(crate) use opening::{accept, connect_over, receive};
 pub use split::{NotTogether, Reader, Writer};

@@ -20,7 +20,7 @@ pub(super) struct Core<I: Io> {
     alarm: Alarm<I::Clock>,
     wakers: Arc<Wakers>,
     /// How much was read since the receiving task waited last.
-    read: usize,
+    read: u32,
     /// Whether a task may be waiting for the stream to take bytes.
     blocked: bool,
 }
@@ -114,7 +114,9 @@ impl<I: Io> Core<I> {
     }
 
     /// Ends a connection whose event could not be lent.
-    pub(super) fn poll_fail(&mut self, cx: &mut Context<'_>, error: ReceiveError) -> Poll<Error> {
+    pub(super) fn poll_failed(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let cause = self.driver.connection.outcome_so_far().cause;
+        let error = cause.unwrap_or(ReceiveError::UnexpectedEof);
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_fail(error, transport, None)
         });

@@ -11,7 +11,7 @@ use crate::driver::Transport;
 
 /// How much is read before the task lets others run: enough to make the change worth it, and short
 /// enough (some 50 µs) that a peer that never stops sending delays nobody.
-const BUDGET: usize = 256 * 1024;
+const BUDGET: u32 = 256 * 1024;
 
 /// A stream of an async runtime, with that runtime's clock. It is implemented for
 /// [`tokio::Io`](crate::tokio::Io) and [`futures::Io`](crate::futures::Io), and is not to be
@@ -68,7 +68,8 @@ pub(crate) mod sealed {
 pub(super) struct Alarm<C: Clock> {
     epoch: C::Instant,
     timer: Option<C::Timer>,
-    armed: Duration,
+    /// Nanoseconds since the epoch, in half the memory of a `Duration`.
+    armed: u64,
 }
 
 impl<C: Clock> Alarm<C> {
@@ -76,7 +77,7 @@ impl<C: Clock> Alarm<C> {
         Self {
             epoch: C::now(),
             timer: None,
-            armed: Duration::MAX,
+            armed: u64::MAX,
         }
     }
 
@@ -90,7 +91,8 @@ impl<C: Clock> Alarm<C> {
 
     /// Whether it goes off by `due` as it is.
     pub(super) fn covers(&self, due: Option<Duration>) -> bool {
-        due.is_none_or(|due| self.armed <= due && self.now() < self.armed)
+        let armed = Duration::from_nanos(self.armed);
+        due.is_none_or(|due| armed <= due && self.now() < armed)
     }
 
     /// Sets it to `due`; `Ready` if that has passed.
@@ -98,7 +100,7 @@ impl<C: Clock> Alarm<C> {
         let Some(due) = due else {
             return Poll::Pending;
         };
-        self.armed = due;
+        self.armed = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
         let timer = match &mut self.timer {
             Some(timer) => {
                 C::reset(timer, self.epoch, due);
@@ -108,7 +110,7 @@ impl<C: Clock> Alarm<C> {
         };
         let passed = C::poll_timer(timer, cx);
         if passed.is_ready() {
-            self.armed = Duration::MAX; // it wakes nobody any more
+            self.armed = u64::MAX; // it wakes nobody any more
         }
         passed
     }
@@ -122,7 +124,7 @@ pub(super) struct Polled<'a, 'c, I: Io> {
     /// Who is told when writing is possible, if that is more than the task that polls.
     pub(super) wakers: Option<&'a Arc<Wakers>>,
     /// How much was read since the task waited last.
-    pub(super) read: &'a mut usize,
+    pub(super) read: &'a mut u32,
     /// Whether writing had to wait.
     pub(super) blocked: &'a mut bool,
 }
@@ -174,7 +176,10 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         }
         let result = self.io.poll_read(self.cx, room);
         match &result {
-            Poll::Ready(Ok(count)) => *self.read += count,
+            Poll::Ready(Ok(count)) => {
+                let count = u32::try_from(*count).unwrap_or(u32::MAX);
+                *self.read = self.read.saturating_add(count);
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => *self.read = 0,
         }

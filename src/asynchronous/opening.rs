@@ -1,11 +1,15 @@
 //! The opening handshake over an async stream.
+//!
+//! These futures are large, and a task is as large as the largest of its futures for as long as it
+//! lives: the adapters box them.
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use alloc::string::String;
 use bytes::Bytes;
 
 use super::io::{Alarm, Io, Polled};
@@ -44,7 +48,6 @@ use crate::handshake::{HandshakeError, Headers};
     clippy::exhaustive_enums,
     reason = "a request asks for a WebSocket or it does not"
 )]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Incoming<I: Io> {
     /// A WebSocket.
     Upgrade(Pending<I, Upgrade>),
@@ -53,7 +56,9 @@ pub enum Incoming<I: Io> {
 }
 
 /// A request that awaits its answer. [`Incoming`] has an example.
-pub struct Pending<I: Io, R> {
+pub struct Pending<I: Io, R>(Box<Asked<I, R>>);
+
+struct Asked<I: Io, R> {
     line: Line<I>,
     request: R,
 }
@@ -81,8 +86,12 @@ pub(crate) async fn receive<I: Io>(io: I, options: &Options) -> Result<Incoming<
         })
         .await?;
     Ok(match incoming {
-        server::Incoming::Upgrade(request) => Incoming::Upgrade(Pending { line, request }),
-        server::Incoming::Http(request) => Incoming::Http(Pending { line, request }),
+        server::Incoming::Upgrade(request) => {
+            Incoming::Upgrade(Pending(Box::new(Asked { line, request })))
+        }
+        server::Incoming::Http(request) => {
+            Incoming::Http(Pending(Box::new(Asked { line, request })))
+        }
     })
 }
 
@@ -94,7 +103,7 @@ pub(crate) async fn accept<I: Io>(io: I, options: &Options) -> Result<WebSocket<
             let error = HandshakeError::UpgradeRequired;
             if let Some(response) = error.response() {
                 // What went wrong first is what counts.
-                let _ = http.line.answer(response.to_bytes()).await;
+                let _ = http.0.line.answer(response.to_bytes()).await;
             }
             Err(error.into())
         }
@@ -131,12 +140,12 @@ pub(crate) async fn connect_over<I: Io>(
 impl<I: Io> Pending<I, Upgrade> {
     /// The request.
     pub fn request(&self) -> &HttpRequest {
-        self.request.request()
+        self.0.request.request()
     }
 
     /// The first of `preference` that the client offers too: the order is the server's.
     pub fn select_subprotocol<'p>(&self, preference: &[&'p str]) -> Option<&'p str> {
-        self.request.select_subprotocol(preference)
+        self.0.request.select_subprotocol(preference)
     }
 
     /// Opens the connection.
@@ -150,21 +159,26 @@ impl<I: Io> Pending<I, Upgrade> {
     ///
     /// If the future is dropped, so is the stream.
     pub async fn accept(self, acceptance: Acceptance) -> Result<WebSocket<I>, Error> {
-        let Self { mut line, request } = self;
-        let connection = match request.accept(acceptance) {
-            Ok(connection) => connection,
+        Box::pin(self.open(acceptance)).await
+    }
+
+    async fn open(self, acceptance: Acceptance) -> Result<WebSocket<I>, Error> {
+        let Asked { mut line, request } = *self.0;
+        match request.accept(acceptance) {
+            Ok(connection) => {
+                let Line { io, alarm, memory } = line;
+                let mut socket = WebSocket::running(io, alarm, connection, memory);
+                socket.flush().await?;
+                Ok(socket)
+            }
             Err(error) => {
                 if let Ok(response) = Response::new(500) {
                     // What went wrong first is what counts.
                     let _ = line.answer(response.to_bytes()).await;
                 }
-                return Err(error.into());
+                Err(error.into())
             }
-        };
-        let Line { io, alarm, memory } = line;
-        let mut socket = WebSocket::running(io, alarm, connection, memory);
-        socket.flush().await?;
-        Ok(socket)
+        }
     }
 
     /// Refuses, and closes the stream.
@@ -176,16 +190,16 @@ impl<I: Io> Pending<I, Upgrade> {
     /// # Cancel safety
     ///
     /// If the future is dropped, so is the stream.
-    pub async fn reject(mut self, response: &Response) -> Result<(), Error> {
-        let bytes = self.request.reject(response);
-        self.line.answer(bytes).await
+    pub async fn reject(self, response: &Response) -> Result<(), Error> {
+        let Asked { line, request } = *self.0;
+        Box::pin(line.end(request.reject(response))).await
     }
 }
 
 impl<I: Io> Pending<I, HttpRequest> {
     /// The request.
     pub fn request(&self) -> &HttpRequest {
-        &self.request
+        &self.0.request
     }
 
     /// Answers, and closes the stream.
@@ -197,30 +211,30 @@ impl<I: Io> Pending<I, HttpRequest> {
     /// # Cancel safety
     ///
     /// If the future is dropped, so is the stream.
-    pub async fn respond(mut self, response: &Response) -> Result<(), Error> {
-        let bytes = self.request.respond(response);
-        self.line.answer(bytes).await
+    pub async fn respond(self, response: &Response) -> Result<(), Error> {
+        let Asked { line, request } = *self.0;
+        Box::pin(line.end(request.respond(response))).await
     }
 }
 
 impl<I: Io, R> Pending<I, R> {
     /// The stream.
     pub fn stream(&self) -> &I::Stream {
-        self.line.io.stream()
+        self.0.line.io.stream()
     }
 
     /// The stream, what was read from it behind the request, and the request, to be answered by
     /// other means.
     pub fn into_parts(self) -> (I::Stream, Inbox, R) {
-        let Line { io, memory, .. } = self.line;
-        (io.into_stream(), memory.into_inbox(), self.request)
+        let Asked { line, request } = *self.0;
+        (line.io.into_stream(), line.memory.into_inbox(), request)
     }
 }
 
 impl<I: Io, R: fmt::Debug> fmt::Debug for Pending<I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending")
-            .field("request", &self.request)
+            .field("request", &self.0.request)
             .finish_non_exhaustive()
     }
 }
@@ -268,6 +282,11 @@ impl<I: Io> Line<I> {
             }
         })
         .await
+    }
+
+    /// Writes an HTTP answer, ends the stream and drops it.
+    async fn end(mut self, bytes: Bytes) -> Result<(), Error> {
+        self.answer(bytes).await
     }
 
     /// Writes an HTTP answer and ends the stream.

@@ -122,15 +122,16 @@ impl<I: Io> Reader<I> {
     /// If the future is dropped, no event is lost.
     pub async fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         let Self { shared, memory, .. } = self;
-        let received = poll_fn(|cx| lock(shared).poll_received(cx, memory)).await?;
-        let Some(received) = received else {
-            return Ok(None);
-        };
-        let error = match lock(shared).lend(memory, received) {
-            Ok(event) => return Ok(Some(event)),
-            Err(error) => error,
-        };
-        Err(poll_fn(|cx| lock(shared).poll_fail(cx, error)).await)
+        match poll_fn(|cx| lock(shared).poll_received(cx, memory)).await? {
+            None => return Ok(None),
+            Some(received) => {
+                if let Ok(event) = lock(shared).lend(memory, received) {
+                    return Ok(Some(event));
+                }
+            }
+        }
+        // What cannot be lent ends the connection.
+        Err(poll_fn(|cx| lock(shared).poll_failed(cx)).await)
     }
 
     /// How the connection ended, once it has.

@@ -54,7 +54,8 @@ struct Marks {
     progress: Span,
     written: u64,
     ping: Ping,
-    closing: Option<Span>,
+    /// When closing began; [`Span::NEVER`] as long as it has not.
+    closing: Span,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +107,7 @@ impl Timers {
             progress: now,
             written: facts.written,
             ping: Ping::None,
-            closing: None,
+            closing: Span::NEVER,
         });
         if facts.heard {
             marks.heard = now;
@@ -123,8 +124,8 @@ impl Timers {
         {
             marks.ping = Ping::Left(now);
         }
-        if facts.closing && marks.closing.is_none() {
-            marks.closing = Some(now);
+        if facts.closing {
+            marks.closing = marks.closing.min(now);
         }
         let (due, _) = self.next().filter(|(_, deadline)| *deadline <= now)?;
         Some(due)
@@ -146,9 +147,9 @@ impl Timers {
 
     fn next(&self) -> Option<(Due, Span)> {
         let marks = self.marks?;
-        let (due, deadline) = if let Some(closing) = marks.closing {
+        let (due, deadline) = if marks.closing < Span::NEVER {
             // Keepalive and idleness no longer matter.
-            (Due::CloseTimeout, closing.plus(self.close))
+            (Due::CloseTimeout, marks.closing.plus(self.close))
         } else {
             let keepalive = match marks.ping {
                 Ping::None => (Due::Ping, marks.heard.plus(self.interval)),

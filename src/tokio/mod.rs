@@ -94,7 +94,7 @@ pub async fn accept<T>(stream: T, options: &Options) -> Result<WebSocket<T>, Err
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::accept(Io(stream), options).await
+    Box::pin(shared::accept(Io(stream), options)).await
 }
 
 /// As [`accept`], with small packets sent at once.
@@ -127,7 +127,7 @@ pub async fn receive<T>(stream: T, options: &Options) -> Result<Incoming<T>, Err
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::receive(Io(stream), options).await
+    Box::pin(shared::receive(Io(stream), options)).await
 }
 
 /// As [`receive`], with small packets sent at once.
@@ -164,7 +164,7 @@ pub async fn connect_over<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::connect_over(Io(stream), request, config).await
+    Box::pin(shared::connect_over(Io(stream), request, config)).await
 }
 
 /// A stream of tokio's, as the adapters see it.

@@ -100,6 +100,41 @@ async fn a_peer_that_answers_is_kept() {
     assert_eq!(receiving.await.unwrap().unwrap(), None);
 }
 
+/// An answer that came while the application did something else is found before the peer is given
+/// up.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_looked_at_counts() {
+    let (mut socket, mut peer) = server(&Config::default(), 1024);
+    assert!(timeout(21 * SECOND, socket.recv()).await.is_err()); // the Ping has left
+    peer.write_all(&frame_to(Role::Server, 0x8a, b""))
+        .await
+        .unwrap();
+    sleep(1000 * SECOND).await;
+    let (result, seconds) = timed(socket.recv()).await;
+    assert!(is_received(
+        &result.unwrap_err(),
+        ReceiveError::KeepaliveTimeout
+    ));
+    assert_eq!(seconds, 45);
+}
+
+/// But a peer that goes on sending does not put off the end of the closing handshake.
+#[tokio::test(start_paused = true)]
+async fn a_flood_does_not_put_off_the_close_deadline() {
+    let (mut socket, mut peer) = server(&Config::default(), 1024);
+    let flooding = tokio::spawn(async move {
+        let frame = frame_to(Role::Server, TEXT, b"more");
+        while peer.write_all(&frame).await.is_ok() {
+            sleep(SECOND / 100).await;
+        }
+    });
+    let (outcome, seconds) = timed(socket.close(CloseCode::NORMAL, "")).await;
+    assert_eq!(outcome.unwrap().cause, Some(ReceiveError::CloseTimeout));
+    assert_eq!(seconds, 5);
+    drop(socket);
+    flooding.await.unwrap();
+}
+
 /// The task that does the handshake need not be the one that waits afterwards.
 #[tokio::test(start_paused = true)]
 async fn keepalive_wakes_a_task_that_did_not_do_the_handshake() {

@@ -26,7 +26,8 @@ pub(super) struct Core<I: Io> {
 }
 
 impl<I: Io> Core<I> {
-    pub(super) fn new(io: I, alarm: Alarm<I::Clock>, connection: Connection) -> Self {
+    pub(super) fn new(io: I, mut alarm: Alarm<I::Clock>, connection: Connection) -> Self {
+        alarm.change_hands(); // the task that did the handshake is not the one that will wait
         Self {
             driver: Driver::new(connection),
             io,
@@ -135,6 +136,7 @@ impl<I: Io> Core<I> {
             driver.poll_close(memory.inbox(), transport)
         });
         memory.release();
+        take_buffer(&mut self.driver.connection);
         polled
     }
 
@@ -202,13 +204,14 @@ impl<I: Io> Core<I> {
                 wakers: Some(&self.wakers),
                 read: &mut self.read,
                 blocked: &mut self.blocked,
+                yielded: false,
             };
             let polled = drive(&mut self.driver, &mut transport);
             if polled.is_ready() || self.poll_alarm().is_pending() {
                 break polled;
             }
         };
-        if self.blocked && self.driver.is_flushed() {
+        if self.blocked && !self.driver.waits_to_write() {
             // What the other task may have been waiting for was done here.
             self.blocked = false;
             self.wakers.wake(side.other());

@@ -13,10 +13,10 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::io::{Alarm, Io, Polled};
-use super::memory::Memory;
+use super::memory::{Memory, take_buffer};
 use super::websocket::WebSocket;
-use crate::connection::{Config, Inbox, MaskKeys};
-use crate::driver::{Accepting, Answering, Connecting};
+use crate::connection::{Config, Connection, Inbox, MaskKeys};
+use crate::driver::{Accepting, Answering, Connecting, Driver, Transport};
 use crate::error::Error;
 use crate::handshake::client::{self, Established, Request};
 use crate::handshake::server::{self, Acceptance, HttpRequest, Options, Response, Upgrade};
@@ -165,12 +165,13 @@ impl<I: Io> Pending<I, Upgrade> {
         self.0.request.select_subprotocol(preference)
     }
 
-    /// Opens the connection.
+    /// Opens the connection. The client has the [deadline](crate::Timeouts::handshake) of a
+    /// handshake once more to take the response.
     ///
     /// # Errors
     ///
     /// [`Error::Build`] if `acceptance` names a subprotocol that was not offered, which the client
-    /// is told as an error of the server; [`Error::Io`].
+    /// is told as an error of the server; [`HandshakeError::TimedOut`]; [`Error::Io`].
     ///
     /// # Cancel safety
     ///
@@ -181,12 +182,12 @@ impl<I: Io> Pending<I, Upgrade> {
 
     async fn open(self, acceptance: Acceptance) -> Result<WebSocket<I>, Error> {
         let Asked { mut line, request } = *self.0;
+        let patience = request.patience();
         match request.accept(acceptance) {
             Ok(connection) => {
+                let connection = line.write(connection, patience).await?;
                 let Line { io, alarm, memory } = line;
-                let mut socket = WebSocket::running(io, alarm, connection, memory);
-                socket.flush().await?;
-                Ok(socket)
+                Ok(WebSocket::running(io, alarm, connection, memory))
             }
             Err(error) => {
                 if let Ok(response) = Response::new(500) {
@@ -272,6 +273,27 @@ impl<I: Io> Line<I> {
         }
     }
 
+    /// Writes the response that `connection` begins with.
+    async fn write(
+        &mut self,
+        connection: Connection,
+        patience: Option<Duration>,
+    ) -> Result<Connection, Error> {
+        let mut driver = Driver::new(connection);
+        let deadline = patience.map(|patience| self.alarm.now().saturating_add(patience));
+        self.drive(|_, transport| {
+            let flushed = driver.poll_flush(transport).map_err(Error::from);
+            let late = deadline.is_some_and(|deadline| deadline <= transport.now());
+            if flushed.is_pending() && late {
+                return (Poll::Ready(Err(HandshakeError::TimedOut.into())), None);
+            }
+            (flushed, deadline)
+        })
+        .await?;
+        take_buffer(&mut driver.connection);
+        Ok(driver.connection)
+    }
+
     /// Polls what `step` does until it is ready, at least whenever its deadline passes.
     async fn drive<T>(
         &mut self,
@@ -287,12 +309,14 @@ impl<I: Io> Line<I> {
                     wakers: None,
                     read: &mut read,
                     blocked: &mut blocked,
+                    yielded: false,
                 };
                 let (polled, due) = step(&mut self.memory, &mut transport);
                 if polled.is_ready() {
                     return polled;
                 }
-                if self.alarm.covers(due) || self.alarm.poll(due, cx).is_pending() {
+                // Always, since another task may be polling than the last time.
+                if self.alarm.poll(due, cx).is_pending() {
                     self.memory.release();
                     return Poll::Pending;
                 }

@@ -21,10 +21,9 @@ use std::time::Duration;
 use fullduplex::deflate::{ContextTakeover, Deflate};
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::server::{Acceptance, Options, Response};
-use fullduplex::tokio::{self as ws, Error, Incoming, WebSocket};
-use fullduplex::{CloseCode, Config, Event};
+use fullduplex::tokio::{self as ws, Error, Incoming, Shutdown, WebSocket};
+use fullduplex::{CloseCode, Config, Event, SendError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 const USAGE: &str = "usage: echo_tokio [ADDR] [--deflate[=takeover]] [--verbose | --quiet]";
 
@@ -46,8 +45,7 @@ enum Log {
 struct Server {
     options: Options,
     log: Log,
-    /// Whether the server is to end. Each connection looks at it and holds it as long as it lives.
-    ending: watch::Sender<bool>,
+    shutdown: Shutdown,
 }
 
 #[tokio::main]
@@ -86,7 +84,7 @@ async fn main() -> ExitCode {
         // Browsers may connect from the page below only; other programs send no Origin.
         options: Options::new(OriginPolicy::same_origin()).config(config),
         log,
-        ending: watch::Sender::new(false),
+        shutdown: Shutdown::new(),
     });
     match run(&address, &server).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,7 +103,7 @@ async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    tokio::spawn(Arc::clone(server).serve(stream, peer, server.ending.subscribe()));
+                    tokio::spawn(Arc::clone(server).serve(stream, peer));
                 }
                 // Out of file descriptors, or gone before it was accepted: others may still come.
                 Err(error) => {
@@ -119,27 +117,31 @@ async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
             }
         }
     }
-    server.ending.send_replace(true);
+    let going_away = server
+        .shutdown
+        .close_all(CloseCode::GOING_AWAY, "the server ends");
+    going_away.map_err(io::Error::other)?;
     // Asked twice: at once.
     tokio::select! {
-        _ = tokio::time::timeout(GOOD_BYE, server.ending.closed()) => Ok(()),
+        left = server.shutdown.finished(tokio::time::sleep(GOOD_BYE)) => {
+            if left > 0 {
+                server.say(Log::Connections, format_args!("{left} connections cut off"));
+            }
+            Ok(())
+        }
         _ = tokio::signal::ctrl_c() => std::process::exit(130),
     }
 }
 
 impl Server {
-    async fn serve(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        ending: watch::Receiver<bool>,
-    ) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         // The handshake needs more memory than the connection: boxed, it is freed behind it.
         let opened = Box::pin(self.open(stream, peer)).await;
         let result = match opened {
             Ok(None) => return,
             Ok(Some(mut socket)) => {
-                let result = self.echo(peer, &mut socket, ending).await;
+                socket.close_on(&self.shutdown);
+                let result = self.echo(peer, &mut socket).await;
                 match (socket.outcome(), result) {
                     (Some(outcome), _) => {
                         self.say(Log::Connections, format_args!("{peer}: {outcome}"));
@@ -184,28 +186,18 @@ impl Server {
         }
     }
 
-    async fn echo(
-        &self,
-        peer: SocketAddr,
-        socket: &mut WebSocket<TcpStream>,
-        mut ending: watch::Receiver<bool>,
-    ) -> Result<(), Error> {
+    async fn echo(&self, peer: SocketAddr, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
         loop {
             if socket.connection().is_full() {
                 // The peer does not read its echoes: nothing more of it is read before it does.
                 socket.flush().await?;
             }
             // The answer goes out when nothing more is there to be read: one write for many.
-            let event = tokio::select! {
-                biased;
-                event = socket.next_event() => event?,
-                _ = ending.wait_for(|ending| *ending) => break,
-            };
-            match event {
+            let echoed = match socket.next_event().await? {
                 Some((Event::Text(text), connection)) => {
                     let length = text.len();
                     self.say(Log::Messages, format_args!("{peer}: text, {length} bytes"));
-                    connection.send_text(&text)?;
+                    connection.send_text(&text)
                 }
                 Some((Event::Binary(bytes), connection)) => {
                     let length = bytes.len();
@@ -213,16 +205,17 @@ impl Server {
                         Log::Messages,
                         format_args!("{peer}: binary, {length} bytes"),
                     );
-                    connection.send_binary(&bytes)?;
+                    connection.send_binary(&bytes)
                 }
-                Some(_) => {}
+                Some(_) => Ok(()),
                 None => return Ok(()),
+            };
+            match echoed {
+                // The server ends: what still comes gets no echo.
+                Ok(()) | Err(SendError::Closed) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        socket
-            .close(CloseCode::GOING_AWAY, "the server ends")
-            .await?;
-        Ok(())
     }
 
     fn say(&self, level: Log, text: std::fmt::Arguments<'_>) {

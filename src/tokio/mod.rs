@@ -2,6 +2,7 @@
 //!
 //! A server gets a [`WebSocket`] from [`accept`], or from [`receive`] if it wants to look at the
 //! request first or to serve pages on the same port. A client gets one from [`connect_over`].
+//! [`Shutdown`] closes all connections of a server.
 //!
 //! ```
 //! use fullduplex::handshake::{OriginPolicy, client::Request, server::Options};
@@ -46,8 +47,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-pub use crate::asynchronous::NotTogether;
 use crate::asynchronous::{self as shared, Clock, sealed::Sealed};
+pub use crate::asynchronous::{NotTogether, Shutdown};
 use crate::connection::{Config, Connection, Inbox};
 pub use crate::error::Error;
 use crate::handshake::client::Request;

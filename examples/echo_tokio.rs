@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "deflate")]
@@ -46,6 +47,7 @@ struct Server {
     options: Options,
     log: Log,
     shutdown: Shutdown,
+    sessions: AtomicU64,
 }
 
 #[tokio::main]
@@ -85,6 +87,7 @@ async fn main() -> ExitCode {
         options: Options::new(OriginPolicy::same_origin()).config(config),
         log,
         shutdown: Shutdown::new(),
+        sessions: AtomicU64::new(0),
     });
     match run(&address, &server).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -135,43 +138,51 @@ async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
 
 impl Server {
     async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         // The handshake needs more memory than the connection: boxed, it is freed behind it.
-        let opened = Box::pin(self.open(stream, peer)).await;
-        let result = match opened {
+        let mut socket = match Box::pin(self.open(session, stream, peer)).await {
+            Ok(Some(socket)) => socket,
             Ok(None) => return,
-            Ok(Some(mut socket)) => {
-                socket.close_on(&self.shutdown);
-                let result = self.echo(peer, &mut socket).await;
-                match (socket.outcome(), result) {
-                    (Some(outcome), _) => {
-                        self.say(Log::Connections, format_args!("{peer}: {outcome}"));
-                        return;
-                    }
-                    (None, result) => result,
-                }
+            Err(error) => {
+                let text = format_args!("[{session}] {peer}: {error}");
+                return self.say(Log::Connections, text);
             }
-            Err(error) => Err(error),
         };
-        if let Err(error) = result {
-            self.say(Log::Connections, format_args!("{peer}: {error}"));
+        socket.close_on(&self.shutdown);
+        let result = self.echo(session, &mut socket).await;
+        match (socket.outcome(), result) {
+            (Some(outcome), _) => {
+                self.say(Log::Connections, format_args!("[{session}] {outcome}"));
+            }
+            (None, Err(error)) => {
+                self.say(Log::Connections, format_args!("[{session}] ended: {error}"));
+            }
+            (None, Ok(())) => {}
         }
     }
 
     /// The opening handshake, or a page.
     async fn open(
         &self,
+        session: u64,
         stream: TcpStream,
         peer: SocketAddr,
     ) -> Result<Option<WebSocket<TcpStream>>, Error> {
         match ws::receive_tcp(stream, &self.options).await? {
             Incoming::Upgrade(upgrade) => {
                 let path = upgrade.request().path();
-                self.say(Log::Connections, format_args!("{peer} opened {path}"));
+                self.say(
+                    Log::Connections,
+                    format_args!("[{session}] {peer} opened {path}"),
+                );
                 Ok(Some(upgrade.accept(Acceptance::new()).await?))
             }
             Incoming::Http(http) => {
                 let (method, path) = (http.request().method(), http.request().path());
-                self.say(Log::Messages, format_args!("{peer}: {method} {path}"));
+                self.say(
+                    Log::Messages,
+                    format_args!("[{session}] {peer}: {method} {path}"),
+                );
                 let response = match (method, path) {
                     ("GET" | "HEAD", "/") => Response::new(200)?
                         .header("Content-Type", "text/html; charset=utf-8")?
@@ -186,7 +197,7 @@ impl Server {
         }
     }
 
-    async fn echo(&self, peer: SocketAddr, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
+    async fn echo(&self, session: u64, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
         loop {
             if socket.connection().is_full() {
                 // The peer does not read its echoes: nothing more of it is read before it does.
@@ -196,14 +207,17 @@ impl Server {
             let echoed = match socket.next_event().await? {
                 Some((Event::Text(text), connection)) => {
                     let length = text.len();
-                    self.say(Log::Messages, format_args!("{peer}: text, {length} bytes"));
+                    self.say(
+                        Log::Messages,
+                        format_args!("[{session}] text, {length} bytes"),
+                    );
                     connection.send_text(&text)
                 }
                 Some((Event::Binary(bytes), connection)) => {
                     let length = bytes.len();
                     self.say(
                         Log::Messages,
-                        format_args!("{peer}: binary, {length} bytes"),
+                        format_args!("[{session}] binary, {length} bytes"),
                     );
                     connection.send_binary(&bytes)
                 }

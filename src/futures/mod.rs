@@ -44,8 +44,8 @@ use std::time::Instant;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_timer::Delay;
 
-pub use crate::asynchronous::NotTogether;
 use crate::asynchronous::{self as shared, Clock, sealed::Sealed};
+pub use crate::asynchronous::{NotTogether, Shutdown};
 use crate::connection::{Config, Connection, Inbox};
 pub use crate::error::Error;
 use crate::handshake::client::Request;

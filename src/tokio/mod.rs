@@ -2,6 +2,7 @@
 //!
 //! A server gets a [`WebSocket`] from [`accept`], or from [`receive`] if it wants to look at the
 //! request first or to serve pages on the same port. A client gets one from [`connect()`].
+//! [`Shutdown`] closes all connections of a server.
 //!
 //! ```
 //! use fullduplex::handshake::{OriginPolicy, server::Options};
@@ -49,8 +50,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pub use self::connect::{connect, connect_to};
 pub use self::maybe_tls::MaybeTls;
-pub use crate::asynchronous::NotTogether;
 use crate::asynchronous::{self as shared, Clock, sealed::Sealed};
+pub use crate::asynchronous::{NotTogether, Shutdown};
 use crate::connection::{Config, Connection, Inbox};
 pub use crate::error::Error;
 use crate::handshake::client::Request;

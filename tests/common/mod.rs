@@ -16,5 +16,6 @@ pub mod hostile;
 pub mod net;
 pub mod pair;
 pub mod proxy;
+pub mod programs;
 pub mod script;
 pub mod tls;

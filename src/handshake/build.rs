@@ -42,6 +42,9 @@ pub enum BuildError {
     /// The subprotocol to be accepted is none that the client offered (RFC 6455, 4.2.2, item 5).
     #[error("subprotocol was not offered")]
     SubprotocolNotOffered,
+    /// The request came by HTTP/2 or HTTP/3, where the consent to it is no bytes.
+    #[error("request came by a version of HTTP that is not written as text")]
+    NotHttp1,
     /// The value for `Origin` is empty or holds something else than visible ASCII.
     #[error("invalid origin")]
     Origin,

@@ -60,10 +60,12 @@ pub mod client;
 pub mod server;
 
 mod build;
+pub(crate) mod carrier;
 mod deadline;
 mod error;
 pub mod extension;
 mod extensions;
+mod fields;
 mod grammar;
 mod head;
 mod headers;

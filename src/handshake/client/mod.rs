@@ -8,6 +8,7 @@
 //! credentials of this one without a thought.
 
 mod body;
+mod exchange;
 mod request;
 
 use alloc::boxed::Box;
@@ -19,6 +20,7 @@ use core::time::Duration;
 use bytes::{Buf, Bytes};
 
 pub use body::Rejection;
+pub use exchange::Exchange;
 pub use request::Request;
 
 use self::body::{Body, Progress};
@@ -96,14 +98,12 @@ pub struct Established {
 impl Handshake {
     /// Prepares the request, with a key of its own drawn from `keys`.
     pub fn new(request: Request, config: Config, mut keys: MaskKeys) -> Self {
-        let mut nonce = [0; 16];
-        keys.fill(&mut nonce);
-        let key = key::encode_key(nonce);
+        let key = key::draw_key(&mut keys);
         let outgoing = request.encode(&key, &config).into();
         let deadline = Deadline::new(config.timeouts.handshake);
         Self {
             outgoing,
-            expected: request.expect(&key),
+            expected: request.expect(Some(&key)),
             config,
             keys,
             deadline,
@@ -218,15 +218,23 @@ impl Handshake {
         if self.outgoing.has_remaining() {
             return Err(HandshakeError::EarlyResponse);
         }
-        let (extensions, subprotocol) =
-            negotiate::response(&headers, &self.expected, &self.config)?;
-        let connection = Connection::open(Some(self.keys), &self.config, &extensions, Vec::new());
-        Ok(Established {
-            connection,
-            headers,
-            subprotocol,
-        })
+        open(headers, &self.expected, &self.config, self.keys)
     }
+}
+
+/// Opens the connection if the headers of the server's consent allow it.
+fn open(
+    headers: Headers,
+    expected: &Expected,
+    config: &Config,
+    keys: MaskKeys,
+) -> Result<Established, HandshakeError> {
+    let (extensions, subprotocol) = negotiate::response(&headers, expected, config)?;
+    Ok(Established {
+        connection: Connection::open(Some(keys), config, &extensions, Vec::new()),
+        headers,
+        subprotocol,
+    })
 }
 
 fn refused(response: ResponseHead) -> State {

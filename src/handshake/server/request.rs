@@ -78,6 +78,15 @@ impl HttpRequest {
         }
     }
 
+    /// The same request by HTTP/1.0.
+    #[cfg(feature = "http")]
+    pub(crate) fn without_upgrades(self) -> Self {
+        Self {
+            carrier: Carrier::Http10,
+            ..self
+        }
+    }
+
     pub(super) fn from_head(head: RequestHead) -> Self {
         let RequestHead {
             minor_version,

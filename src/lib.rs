@@ -91,6 +91,8 @@
 
 extern crate alloc;
 
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub mod asynchronous;
 #[cfg(feature = "std")]
 pub mod blocking;
 pub mod connection;
@@ -101,10 +103,14 @@ mod driver;
 #[cfg(feature = "std")]
 mod error;
 pub mod frame;
+#[cfg(feature = "futures")]
+pub mod futures;
 pub mod handshake;
 #[cfg(feature = "http")]
 pub mod http;
 mod message;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod utf8;
 
 pub use connection::{

@@ -49,6 +49,24 @@ impl Driver {
         }
     }
 
+    /// What has been received already, if nothing else is more urgent: the short way for messages
+    /// that came together.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[inline]
+    pub(crate) fn take_received(&mut self, inbox: &mut Inbox) -> Option<Received> {
+        if self.connection.queued() >= FLUSH_AT {
+            return None;
+        }
+        // An error is told again to who asks the long way.
+        self.connection.advance(inbox).ok().flatten()
+    }
+
+    /// Whether everything queued has been written and passed on.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.connection.wants_write() && !self.line.unflushed
+    }
+
     /// The next thing received, to be lent by [`view`](Self::view); `None` after the closing
     /// handshake, once the transport has ended.
     ///

@@ -10,45 +10,19 @@
 )]
 
 mod common;
+mod programs;
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::net::{LONG, consent, in_time, listen, patient, read_head, read_to_end, respond};
 use fullduplex::blocking;
 use fullduplex::{CloseCode, Message};
-
-/// Builds the examples, which not every way to run this test has done, the way this test was built.
-fn example(name: &str) -> Command {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    let directory = DIRECTORY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().unwrap().parent().unwrap();
-        let profile_name = match profile.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--examples", "--profile", profile_name]);
-        build.arg("--target-dir").arg(profile.parent().unwrap());
-        if cfg!(feature = "deflate") {
-            build.arg("--all-features");
-        }
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(build.status().unwrap().success());
-        profile.join("examples")
-    });
-    let mut command = Command::new(directory.join(name));
-    command.env_remove("AUTOBAHN_URL").stdin(Stdio::null());
-    command
-}
+use programs::{example, run, stderr, stdout, wait};
 
 /// The echo example while it runs.
 struct Echo {
@@ -126,40 +100,11 @@ impl Drop for Echo {
     }
 }
 
-/// Whether it ends well. That it ends at all is asserted.
-fn wait(child: &mut Child) -> bool {
-    let until = Instant::now() + LONG;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.success();
-        }
-        assert!(Instant::now() < until, "it does not end");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// Runs the client to its end.
 fn client(url: &str, arguments: &[&str], input: Vec<u8>) -> Output {
     let mut command = example("client");
     command.arg(url).args(arguments);
     run(command, input)
-}
-
-fn run(mut command: Command, input: Vec<u8>) -> Output {
-    command.stdin(Stdio::piped());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    thread::spawn(move || stdin.write_all(&input));
-    in_time(move || child.wait_with_output().unwrap())
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
 }
 
 fn talk(echo: &Echo) {

@@ -1,7 +1,14 @@
 //! Extended CONNECT, in HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220): what both sides say and refuse.
-//! With real streams it is in http_stacks.rs.
+//! With real streams it is in `http_stacks.rs`.
 #![cfg(feature = "http")]
-#![allow(clippy::std_instead_of_core, reason = "tests have std")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 use bytes::{Buf, Bytes};
 use fullduplex::handshake::client::{Established, Exchange, Request};
@@ -348,7 +355,11 @@ fn a_client_asks_with_extended_connect() {
         assert_eq!(request.uri().scheme_str(), Some(scheme));
         let (_, rest) = url.split_once("://").unwrap();
         assert_eq!(request.uri().to_string(), format!("{scheme}://{rest}"));
-        let names: Vec<_> = request.headers().keys().map(|name| name.as_str()).collect();
+        let names: Vec<_> = request
+            .headers()
+            .keys()
+            .map(::http::HeaderName::as_str)
+            .collect();
         assert_eq!(names, ["sec-websocket-version", "cookie"]);
         assert_eq!(request.headers()["sec-websocket-version"], "13");
     }

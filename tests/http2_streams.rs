@@ -2,9 +2,12 @@
 //! The client's frames are written by hand, the server is hyper.
 #![cfg(all(feature = "http", feature = "tokio"))]
 #![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
-    reason = "tests have std"
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
 )]
 
 mod stacks;
@@ -76,7 +79,7 @@ async fn without_the_setting_there_is_no_extended_connect() {
     .await;
 }
 
-/// R8441-5-04: the closing handshake ends with END_STREAM, the server's first.
+/// R8441-5-04: the closing handshake ends with `END_STREAM`, the server's first.
 #[tokio::test]
 async fn the_orderly_end_is_the_end_of_the_stream() {
     in_time(async {
@@ -92,7 +95,7 @@ async fn the_orderly_end_is_the_end_of_the_stream() {
     .await;
 }
 
-/// R8441-5-04: END_STREAM without Close is 1006.
+/// R8441-5-04: `END_STREAM` without Close is 1006.
 #[tokio::test]
 async fn the_end_of_the_stream_without_close_is_abnormal() {
     in_time(async {
@@ -105,7 +108,7 @@ async fn the_end_of_the_stream_without_close_is_abnormal() {
     .await;
 }
 
-/// R8441-5-04: RST_STREAM with CANCEL is 1006.
+/// R8441-5-04: `RST_STREAM` with CANCEL is 1006.
 #[tokio::test]
 async fn a_cancelled_stream_is_abnormal() {
     in_time(async {

@@ -1,9 +1,12 @@
 //! Connections that hyper and axum open, over HTTP/1.1 and HTTP/2.
 #![cfg(all(feature = "http", feature = "tokio"))]
 #![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
-    reason = "tests have std"
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
 )]
 
 mod stacks;

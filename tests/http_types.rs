@@ -1,6 +1,13 @@
 //! Upgrades in HTTP/1.1 by the types of the `http` crate (RFC 6455, 4).
 #![cfg(feature = "http")]
-#![allow(clippy::std_instead_of_core, reason = "tests have std")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 use bytes::Buf;
 use fullduplex::handshake::client::{Established, Exchange, Request};
@@ -87,11 +94,10 @@ fn both_ways_to_accept_say_the_same() {
     };
     let mut connection = negotiate(&upgrade()).unwrap().accept(acceptance()).unwrap();
     let answer = negotiate(&upgrade()).unwrap().answer(acceptance()).unwrap();
-    let mut head = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
-    for (name, value) in answer.headers.iter() {
-        head += &format!("{name}: {}\r\n", value.escape_ascii());
-    }
-    head += "\r\n";
+    let mut head = vec!["HTTP/1.1 101 Switching Protocols".to_owned()];
+    let fields = answer.headers.iter();
+    head.extend(fields.map(|(name, value)| format!("{name}: {}", value.escape_ascii())));
+    let head = head.join("\r\n") + "\r\n\r\n";
     assert_eq!(connection.outgoing().chunk(), head.as_bytes());
     assert_eq!(answer.status, 101);
 }

@@ -70,6 +70,7 @@ mod headers;
 use bytes::Bytes;
 
 use ::http::header::{CONNECTION, UPGRADE};
+use ::http::request;
 use ::http::uri::{PathAndQuery, Uri};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
@@ -112,8 +113,33 @@ pub fn negotiate<B>(
     protocol: Option<&str>,
     options: Options,
 ) -> Result<Incoming, Refusal> {
-    let version = request.version();
-    Upgrade::negotiate(head(request, protocol), options).map_err(|error| Refusal { error, version })
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    judge(method, uri, request.version(), headers, protocol, options)
+}
+
+/// As [`negotiate`], for a request that was taken apart, as axum's extractors get it.
+///
+/// # Errors
+///
+/// As [`negotiate`].
+///
+/// ```
+/// use fullduplex::handshake::{OriginPolicy, server::{Incoming, Options}};
+///
+/// let request = http::Request::get("/page").header("host", "example.com").body("")?;
+/// let (parts, body) = request.into_parts();
+/// let options = Options::new(OriginPolicy::same_origin());
+/// let incoming = fullduplex::http::negotiate_parts(&parts, None, options)?;
+/// assert!(matches!(incoming, Incoming::Http(page) if page.path() == "/page"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn negotiate_parts(
+    parts: &request::Parts,
+    protocol: Option<&str>,
+    options: Options,
+) -> Result<Incoming, Refusal> {
+    let (method, uri, headers) = (&parts.method, &parts.uri, &parts.headers);
+    judge(method, uri, parts.version, headers, protocol, options)
 }
 
 /// A handshake that a server has to refuse, with the answer that it owes.
@@ -290,18 +316,23 @@ pub fn establish<B>(
     exchange.judge(response.status().as_u16(), response.headers().into())
 }
 
-/// Takes over the head of a request.
-fn head<B>(request: &Request<B>, protocol: Option<&str>) -> HttpRequest {
-    let target = request.uri().to_string();
-    let method = request.method().as_str();
-    let headers = Headers::from(request.headers());
-    match request.version() {
+fn judge(
+    method: &Method,
+    uri: &Uri,
+    version: Version,
+    headers: &HeaderMap,
+    protocol: Option<&str>,
+    options: Options,
+) -> Result<Incoming, Refusal> {
+    let (method, target, headers) = (method.as_str(), uri.to_string(), headers.into());
+    let request = match version {
         Version::HTTP_2 | Version::HTTP_3 => {
             HttpRequest::from_stream(method, &target, protocol, headers)
         }
         Version::HTTP_11 => HttpRequest::new(method, &target, headers),
         _ => HttpRequest::new(method, &target, headers).without_upgrades(),
-    }
+    };
+    Upgrade::negotiate(request, options).map_err(|error| Refusal { error, version })
 }
 
 /// Fields that this crate writes, which are valid but may be too many.

@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::expect_used,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     clippy::unwrap_used,
@@ -9,7 +10,7 @@
 )]
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -63,17 +64,17 @@ pub fn request() -> Request {
 }
 
 /// Answers a request; a WebSocket that it opens is sent to the test.
-async fn answer(
+fn answer(
     mut request: hyper::Request<Body>,
     sockets: mpsc::UnboundedSender<Socket>,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+) -> hyper::Response<Full<Bytes>> {
     let protocol = request.extensions().get::<Protocol>().cloned();
     let protocol = protocol.as_ref().map(Protocol::as_str);
     let version = request.version();
     let upgrade = match http::negotiate(&request, protocol, options()) {
         Ok(Incoming::Upgrade(upgrade)) => upgrade,
-        Ok(_) => return Ok(http::response(&Response::not_found(), version).map(Full::new)),
-        Err(refusal) => return Ok(refusal.response().map(Full::new)),
+        Ok(_) => return http::response(&Response::not_found(), version).map(Full::new),
+        Err(refusal) => return refusal.response().map(Full::new),
     };
     let chosen = upgrade.select_subprotocol(&["chat"]);
     let (response, connection) =
@@ -83,14 +84,15 @@ async fn answer(
         let stream = TokioIo::new(upgraded.await.unwrap());
         let _ = sockets.send(WebSocket::new(stream, connection, Inbox::new()));
     });
-    Ok(response.map(|()| Full::default()))
+    response.map(|()| Full::default())
 }
 
 /// A server of hyper's that speaks HTTP/1.1, and where it sends the WebSockets.
 pub fn serve_http1() -> (DuplexStream, mpsc::UnboundedReceiver<Socket>) {
     let (sockets, opened) = mpsc::unbounded_channel();
     let (near, far) = duplex(1 << 16);
-    let service = service_fn(move |request| answer(request, sockets.clone()));
+    let service =
+        service_fn(move |request| ready(Ok::<_, Infallible>(answer(request, sockets.clone()))));
     let server = hyper::server::conn::http1::Builder::new();
     let connection = server.serve_connection(TokioIo::new(far), service);
     tokio::spawn(connection.with_upgrades());
@@ -109,7 +111,8 @@ pub fn serve_http2_by(
 ) -> (DuplexStream, mpsc::UnboundedReceiver<Socket>) {
     let (sockets, opened) = mpsc::unbounded_channel();
     let (near, far) = duplex(1 << 16);
-    let service = service_fn(move |request| answer(request, sockets.clone()));
+    let service =
+        service_fn(move |request| ready(Ok::<_, Infallible>(answer(request, sockets.clone()))));
     let mut server = server.clone();
     server.initial_stream_window_size(u32::try_from(WINDOW).unwrap());
     tokio::spawn(server.serve_connection(TokioIo::new(far), service));

@@ -17,7 +17,7 @@ const HOST: &str = "Host";
 
 /// Fields that speak of a connection and therefore may not stand in HTTP/2 and HTTP/3 (RFC 9113,
 /// 8.2.2, and RFC 9114, 4.2). What has them is malformed.
-pub(crate) const CONNECTION_SPECIFIC: [&str; 5] = [
+const CONNECTION_SPECIFIC: [&str; 5] = [
     "Connection",
     "Upgrade",
     "Transfer-Encoding",

@@ -20,9 +20,15 @@
 //! The pseudo-header `:protocol` has no place in [`Request`]; implementations keep it among the
 //! extensions of the request, as a type of theirs. It is handed over as text:
 //!
-//! ```ignore
-//! let protocol = request.extensions().get::<hyper::ext::Protocol>();
-//! let incoming = http::negotiate(&request, protocol.map(|name| name.as_str()), options);
+//! ```
+//! use fullduplex::handshake::server::{Incoming, Options};
+//! use fullduplex::http::{self, Refusal};
+//! use hyper::ext::Protocol;
+//!
+//! fn negotiate<B>(request: &hyper::Request<B>, options: Options) -> Result<Incoming, Refusal> {
+//!     let protocol = request.extensions().get::<Protocol>();
+//!     http::negotiate(request, protocol.map(Protocol::as_str), options)
+//! }
 //! ```
 //!
 //! A server has to announce `SETTINGS_ENABLE_CONNECT_PROTOCOL` (in hyper

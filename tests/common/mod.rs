@@ -9,4 +9,5 @@ pub mod feed;
 pub mod handshake;
 pub mod net;
 pub mod pair;
+pub mod programs;
 pub mod script;

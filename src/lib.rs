@@ -89,6 +89,8 @@
 
 extern crate alloc;
 
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub mod asynchronous;
 #[cfg(feature = "std")]
 pub mod blocking;
 pub mod connection;
@@ -96,15 +98,23 @@ pub mod connection;
 pub mod deflate;
 #[cfg(feature = "std")]
 mod driver;
+#[cfg(feature = "std")]
+mod error;
 pub mod frame;
+#[cfg(feature = "futures")]
+pub mod futures;
 pub mod handshake;
 mod message;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod utf8;
 
 pub use connection::{
     Config, Connection, Delivery, Event, Inbox, Initiator, Keepalive, Limits, MaskKeys, Outcome,
     ReceiveError, Role, SendError, State, Timeouts, Unsent,
 };
+#[cfg(feature = "std")]
+pub use error::Error;
 pub use frame::{CloseCode, CloseFrame};
 pub use message::{Message, MessageKind, Utf8Bytes};
 

@@ -1,25 +1,18 @@
 //! The server's opening handshake over a blocking stream.
 
 use core::task::Poll;
-use core::time::Duration;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use super::error::Error;
+use bytes::Bytes;
+
 use super::stream::Stream;
 use super::websocket::WebSocket;
 use crate::connection::Inbox;
-use crate::driver::Transport;
+use crate::driver::{self, Answering};
+use crate::error::Error;
 use crate::handshake::server::{self, Acceptance, HttpRequest, Options, Response, Upgrade};
 use crate::handshake::{HandshakeError, Step};
-
-/// How long writing an HTTP answer may take, which may be a page for a slow network.
-const ANSWER: Duration = Duration::from_secs(10);
-
-/// How long, and how many bytes, a client that was refused is listened to: closing over unread
-/// bytes could make its system discard our answer.
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: usize = 256 * 1024;
 
 /// Accepts a WebSocket over `stream`, whatever its path. Anything else gets its HTTP answer.
 ///
@@ -124,7 +117,7 @@ impl<S: Read + Write> Pending<S, Upgrade> {
             Err(error) => {
                 if let Ok(response) = Response::new(500) {
                     // What went wrong first is what counts.
-                    let _ = answer(&mut self.stream, &response.to_bytes());
+                    let _ = answer(&mut self.stream, response.to_bytes());
                 }
                 return Err(error.into());
             }
@@ -142,7 +135,7 @@ impl<S: Read + Write> Pending<S, Upgrade> {
     ///
     /// [`Error::Io`].
     pub fn reject(mut self, response: &Response) -> Result<(), Error> {
-        answer(&mut self.stream, &self.request.reject(response))
+        answer(&mut self.stream, self.request.reject(response))
     }
 }
 
@@ -158,7 +151,7 @@ impl<S: Read + Write> Pending<S, HttpRequest> {
     ///
     /// [`Error::Io`].
     pub fn respond(mut self, response: &Response) -> Result<(), Error> {
-        answer(&mut self.stream, &self.request.respond(response))
+        answer(&mut self.stream, self.request.respond(response))
     }
 }
 
@@ -185,7 +178,7 @@ impl<S: Read + Write> Pending<S, HttpRequest> {
 pub struct Accepting<S> {
     stream: Stream<S>,
     inbox: Inbox,
-    handshake: server::Handshake,
+    handshake: driver::Accepting,
 }
 
 impl Accepting<TcpStream> {
@@ -211,7 +204,7 @@ impl<S: Read + Write> Accepting<S> {
         Self {
             stream,
             inbox: Inbox::new(),
-            handshake,
+            handshake: driver::Accepting::new(handshake),
         }
     }
 
@@ -220,49 +213,24 @@ impl<S: Read + Write> Accepting<S> {
     /// # Errors
     ///
     /// [`Error::Handshake`] when the request was refused, or [`Error::Io`].
-    pub fn advance(self) -> Result<Step<Self, Incoming<S>>, Error> {
-        let Self {
-            mut stream,
-            mut inbox,
-            mut handshake,
-        } = self;
-        loop {
-            if let Err(error) = handshake.handle_timeout(stream.now()) {
-                return Err(refuse(&mut stream, error));
-            }
-            handshake = match handshake.advance(&mut inbox) {
-                Ok(Step::Continue(handshake)) => handshake,
-                Ok(Step::Done(server::Incoming::Upgrade(request))) => {
-                    return Ok(Step::Done(Incoming::Upgrade(Pending {
-                        stream,
-                        inbox,
-                        request,
-                    })));
-                }
-                Ok(Step::Done(server::Incoming::Http(request))) => {
-                    return Ok(Step::Done(Incoming::Http(Pending {
-                        stream,
-                        inbox,
-                        request,
-                    })));
-                }
-                Err(error) => return Err(refuse(&mut stream, error)),
-            };
-            let due = handshake.poll_timeout();
-            match stream.poll_read(inbox.spare(0), due) {
-                Poll::Ready(Ok(0)) => handshake.received_eof(),
-                Poll::Ready(Ok(count)) => inbox.received(count),
-                Poll::Ready(Err(error)) => return Err(error.into()),
-                Poll::Pending if due.is_some_and(|due| due <= stream.now()) => {}
-                Poll::Pending => {
-                    return Ok(Step::Continue(Self {
-                        stream,
-                        inbox,
-                        handshake,
-                    }));
-                }
-            }
-        }
+    pub fn advance(mut self) -> Result<Step<Self, Incoming<S>>, Error> {
+        let incoming = match self.handshake.poll(&mut self.inbox, &mut self.stream) {
+            Poll::Ready(incoming) => incoming?,
+            Poll::Pending => return Ok(Step::Continue(self)),
+        };
+        let Self { stream, inbox, .. } = self;
+        Ok(Step::Done(match incoming {
+            server::Incoming::Upgrade(request) => Incoming::Upgrade(Pending {
+                stream,
+                inbox,
+                request,
+            }),
+            server::Incoming::Http(request) => Incoming::Http(Pending {
+                stream,
+                inbox,
+                request,
+            }),
+        }))
     }
 }
 
@@ -276,26 +244,21 @@ fn wait<S: Read + Write>(accepting: Accepting<S>) -> Result<Incoming<S>, Error> 
 fn accept_any<S: Read + Write>(incoming: Incoming<S>) -> Result<WebSocket<S>, Error> {
     match incoming {
         Incoming::Upgrade(upgrade) => upgrade.accept(Acceptance::new()),
-        Incoming::Http(mut http) => Err(refuse(&mut http.stream, HandshakeError::UpgradeRequired)),
+        Incoming::Http(mut http) => {
+            let error = HandshakeError::UpgradeRequired;
+            if let Some(response) = error.response() {
+                // What went wrong first is what counts.
+                let _ = answer(&mut http.stream, response.to_bytes());
+            }
+            Err(error.into())
+        }
     }
-}
-
-/// Sends the answer that the error has ready.
-fn refuse<S: Read + Write>(stream: &mut Stream<S>, error: HandshakeError) -> Error {
-    if let Some(response) = error.response() {
-        // What went wrong first is what counts.
-        let _ = answer(stream, &response.to_bytes());
-    }
-    error.into()
 }
 
 /// Writes an HTTP answer and ends the stream.
-fn answer<S: Read + Write>(stream: &mut Stream<S>, bytes: &[u8]) -> Result<(), Error> {
-    let deadline = stream.now().saturating_add(ANSWER);
-    stream.write_all(bytes, deadline)?;
-    if let Poll::Ready(Ok(())) = stream.poll_shutdown() {
-        let deadline = stream.now().saturating_add(LINGER);
-        stream.drain(LINGER_BYTES, deadline);
+fn answer<S: Read + Write>(stream: &mut Stream<S>, bytes: Bytes) -> Result<(), Error> {
+    match Answering::new(bytes).poll(stream) {
+        Poll::Ready(result) => Ok(result?),
+        Poll::Pending => Err(io::Error::from(ErrorKind::TimedOut).into()),
     }
-    Ok(())
 }

@@ -2,18 +2,16 @@
 
 use alloc::string::String;
 use core::task::Poll;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 
-use bytes::Buf;
-
-use super::error::Error;
 use super::stream::Stream;
 use super::websocket::WebSocket;
 use crate::connection::{Config, Inbox, MaskKeys};
-use crate::driver::Transport;
+use crate::driver;
+use crate::error::Error;
 use crate::handshake::client::{self, Request};
-use crate::handshake::{HandshakeError, Headers, Step};
+use crate::handshake::{Headers, Step};
 
 /// Connects to a `ws` URL over TCP, with the default configuration.
 ///
@@ -102,9 +100,7 @@ pub struct Connected<S> {
 pub struct Connecting<S> {
     stream: Stream<S>,
     inbox: Inbox,
-    handshake: client::Handshake,
-    /// Why the stream takes or gives no more bytes.
-    broken: Option<io::Error>,
+    handshake: driver::Connecting,
 }
 
 impl<S: Read + Write> Connecting<S> {
@@ -118,8 +114,7 @@ impl<S: Read + Write> Connecting<S> {
         Self {
             stream,
             inbox: Inbox::new(),
-            handshake,
-            broken: None,
+            handshake: driver::Connecting::new(handshake),
         }
     }
 
@@ -129,61 +124,11 @@ impl<S: Read + Write> Connecting<S> {
     ///
     /// [`Error::Handshake`] when the server refused, or [`Error::Io`].
     pub fn advance(mut self) -> Result<Step<Self, Connected<S>>, Error> {
-        loop {
-            self.handshake.handle_timeout(self.stream.now())?;
-            let due = self.handshake.poll_timeout();
-            let outgoing = self.handshake.outgoing();
-            let progress = if outgoing.has_remaining() && self.broken.is_none() {
-                let slices = [IoSlice::new(outgoing.chunk())];
-                match self.stream.poll_write(&slices, due) {
-                    Poll::Ready(Ok(0)) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
-                    // A server that refuses before it has read the whole request breaks our
-                    // writing: what it said may still be there to be read.
-                    Poll::Ready(Err(error)) => {
-                        self.broken = Some(error);
-                        Poll::Ready(Ok(Progress::Made))
-                    }
-                    progress => progress.map_ok(|count| {
-                        outgoing.advance(count.min(outgoing.remaining()));
-                        Progress::Made
-                    }),
-                }
-            } else {
-                self.handshake = match self.handshake.advance(&mut self.inbox) {
-                    Ok(Step::Continue(handshake)) => handshake,
-                    Ok(Step::Done(established)) => {
-                        return Ok(Step::Done(open(self.stream, self.inbox, established)));
-                    }
-                    Err(error) => return Err(why(error, self.broken)),
-                };
-                let room = self.inbox.spare(0);
-                self.stream.poll_read(room, due).map_ok(|count| {
-                    self.inbox.received(count);
-                    match count {
-                        0 => Progress::End,
-                        _ => Progress::Made,
-                    }
-                })
-            };
-            match progress {
-                Poll::Ready(Ok(Progress::Made)) => {}
-                Poll::Ready(Ok(Progress::End)) => self.handshake.received_eof(),
-                Poll::Ready(Err(error)) => {
-                    self.broken.get_or_insert(error);
-                    self.handshake.received_eof();
-                }
-                Poll::Pending if self.broken.is_some() => self.handshake.received_eof(),
-                Poll::Pending if due.is_some_and(|due| due <= self.stream.now()) => {}
-                Poll::Pending => return Ok(Step::Continue(self)),
-            }
+        match self.handshake.poll(&mut self.inbox, &mut self.stream) {
+            Poll::Ready(established) => Ok(Step::Done(open(self.stream, self.inbox, established?))),
+            Poll::Pending => Ok(Step::Continue(self)),
         }
     }
-}
-
-/// What a call of the stream came to.
-enum Progress {
-    Made,
-    End,
 }
 
 fn open<S: Read + Write>(
@@ -200,14 +145,6 @@ fn open<S: Read + Write>(
         socket: WebSocket::over(stream, connection, inbox),
         headers,
         subprotocol,
-    }
-}
-
-/// What the stream says when it failed tells more than that the response is not whole.
-fn why(error: HandshakeError, broken: Option<io::Error>) -> Error {
-    match (error, broken) {
-        (HandshakeError::ConnectionClosed, Some(broken)) => broken.into(),
-        (error, _) => error.into(),
     }
 }
 

@@ -37,11 +37,10 @@
 
 mod accept;
 mod connect;
-mod error;
 mod stream;
 mod websocket;
 
+pub use crate::error::Error;
 pub use accept::{Accepting, Incoming, Pending, accept, accept_tcp, receive, receive_tcp};
 pub use connect::{Connected, Connecting, connect, connect_over, connect_with};
-pub use error::Error;
 pub use websocket::WebSocket;

@@ -86,33 +86,6 @@ impl<S: Read + Write> Stream<S> {
         }
     }
 
-    /// Writes all of `bytes` by `deadline`, as far as the stream keeps one.
-    pub(super) fn write_all(&mut self, mut bytes: &[u8], deadline: Duration) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.poll_write(&[IoSlice::new(bytes)], Some(deadline)) {
-                Poll::Ready(Ok(0)) => return Err(ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => bytes = bytes.get(count..).unwrap_or_default(),
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => return Err(ErrorKind::TimedOut.into()),
-            }
-        }
-        match self.poll_flush() {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(ErrorKind::TimedOut.into()),
-        }
-    }
-
-    /// Drops what still comes, up to the end of the stream, `limit` bytes or `deadline`.
-    pub(super) fn drain(&mut self, mut limit: usize, deadline: Duration) {
-        let mut dropped = [0; 4096];
-        while limit > 0 && self.now() < deadline {
-            match self.poll_read(&mut dropped, Some(deadline)) {
-                Poll::Ready(Ok(count @ 1..)) => limit = limit.saturating_sub(count),
-                _ => return,
-            }
-        }
-    }
-
     /// The read timeout that the socket came with.
     pub(super) fn read_timeout(&self) -> Option<Duration> {
         self.socket.as_ref()?.read.own

@@ -5,10 +5,10 @@ use core::task::Poll;
 use core::time::Duration;
 use std::io::{Read, Write};
 
-use super::error::Error;
 use super::stream::Stream;
 use crate::connection::{Connection, Event, Inbox, Outcome, SendError};
 use crate::driver::{Driver, Transport};
+use crate::error::Error;
 use crate::frame::CloseCode;
 use crate::message::Message;
 
@@ -23,6 +23,7 @@ use crate::message::Message;
 /// [`close`](Self::close) says good-bye.
 pub struct WebSocket<S> {
     driver: Driver,
+    inbox: Inbox,
     stream: Stream<S>,
     read_timeout: Option<Duration>,
 }
@@ -39,7 +40,8 @@ impl<S: Read + Write> WebSocket<S> {
 
     pub(super) fn over(stream: Stream<S>, connection: Connection, inbox: Inbox) -> Self {
         Self {
-            driver: Driver::new(connection, inbox),
+            driver: Driver::new(connection),
+            inbox,
             read_timeout: stream.read_timeout(),
             stream,
         }
@@ -79,8 +81,23 @@ impl<S: Read + Write> WebSocket<S> {
         let give_up = self
             .read_timeout
             .map(|timeout| self.stream.now().saturating_add(timeout));
-        match self.driver.poll_event(&mut self.stream, give_up) {
-            Poll::Ready(result) => Ok(result?),
+        let Self {
+            driver,
+            inbox,
+            stream,
+            ..
+        } = self;
+        let error = match driver.poll_received(inbox, stream, give_up) {
+            Poll::Ready(Ok(Some(received))) => match driver.view(inbox, received) {
+                Ok(event) => return Ok(Some((event, &mut driver.connection))),
+                Err(error) => error,
+            },
+            Poll::Ready(Ok(None)) => return Ok(None),
+            Poll::Ready(Err(failure)) => return Err(failure.into()),
+            Poll::Pending => return Err(Error::WouldBlock),
+        };
+        match driver.poll_fail(error, stream, give_up) {
+            Poll::Ready(failure) => Err(failure.into()),
             Poll::Pending => Err(Error::WouldBlock),
         }
     }
@@ -149,7 +166,7 @@ impl<S: Read + Write> WebSocket<S> {
             Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
-        match self.driver.poll_close(&mut self.stream) {
+        match self.driver.poll_close(&mut self.inbox, &mut self.stream) {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => Err(Error::WouldBlock),
         }
@@ -190,8 +207,7 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// The stream and what belongs to it.
     pub fn into_parts(self) -> (S, Connection, Inbox) {
-        let (connection, inbox) = self.driver.into_parts();
-        (self.stream.into_io(), connection, inbox)
+        (self.stream.into_io(), self.driver.connection, self.inbox)
     }
 }
 

@@ -139,6 +139,27 @@ impl Queue {
         }
     }
 
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn lacks_buffer(&self) -> bool {
+        self.outgoing.lacks_buffer()
+    }
+
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn lend_buffer(&mut self, buffer: Vec<u8>) {
+        self.outgoing.lend_buffer(buffer);
+    }
+
+    /// Takes the buffer if nothing waits, and gives the other memory of an empty queue back.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        if !self.is_empty() {
+            return None;
+        }
+        let buffer = self.outgoing.take_buffer();
+        self.release();
+        buffer
+    }
+
     /// Drops what has not been framed.
     pub(super) fn drop_backlog(&mut self) {
         self.backlog.clear();

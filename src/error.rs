@@ -1,4 +1,4 @@
-//! Errors of the blocking adapter.
+//! What the adapters add to the errors of the core.
 
 use std::io;
 
@@ -6,10 +6,10 @@ use crate::connection::{ReceiveError, SendError, Unsent};
 use crate::driver::Failure;
 use crate::handshake::{BuildError, HandshakeError};
 
-/// What can go wrong on a blocking WebSocket.
+/// What can go wrong on a WebSocket over a stream.
 ///
 /// ```
-/// use fullduplex::blocking::Error;
+/// use fullduplex::Error;
 ///
 /// let error = Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
 /// assert!(!error.is_would_block());
@@ -17,8 +17,8 @@ use crate::handshake::{BuildError, HandshakeError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nothing can be read or written now: the stream is non-blocking, or a read timeout passed.
-    /// Nothing is lost; call again.
+    /// Nothing can be read or written now: the blocking adapter runs over a non-blocking stream, or
+    /// a read timeout passed. Nothing is lost; call again.
     #[error("the stream would block")]
     WouldBlock,
     /// The peer broke a rule or went away; the connection has ended, and the peer has been told.
@@ -37,7 +37,7 @@ pub enum Error {
     #[error(transparent)]
     Build(#[from] BuildError),
     /// A `wss` URL needs TLS, which this adapter does not bring: connect a TLS stream and use
-    /// [`connect_over`](super::connect_over).
+    /// [`connect_over`](crate::blocking::connect_over).
     #[error("a wss URL needs a TLS stream")]
     Tls,
     /// The stream failed.

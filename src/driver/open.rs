@@ -1,16 +1,12 @@
-//! The one loop that every adapter shares: read, hand out events, flush, watch deadlines, end.
-//!
-//! It knows no opcode and no close code, and no runtime either: a [`Transport`] says what can be
-//! done now, and what cannot is [`Poll::Pending`]. A blocking adapter waits inside the transport;
-//! an async one registers its task there.
+//! An open connection: read, hand out what came, flush, watch deadlines, end.
 
-use alloc::string::ToString;
 use core::task::{Poll, ready};
 use core::time::Duration;
 use std::io::{self, IoSlice};
 
 use bytes::Buf;
 
+use super::{Failure, Transport, earlier, end_of_turn, goes_on, repeat};
 use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State};
 
 /// What is queued is written out when it has grown to this, even while more input waits: enough to
@@ -24,49 +20,14 @@ const READS_FIRST: u8 = 16;
 /// The most slices that one vectored write gathers.
 const SLICES: usize = 16;
 
-/// Something that moves bytes. `Pending` means "not now": nothing was read or written.
-pub(crate) trait Transport {
-    /// The time on the transport's clock.
-    fn now(&self) -> Duration;
-
-    /// How long to wait in one direction while bytes may be moved in the other; `None` for a
-    /// transport that does not wait inside its calls.
-    fn turn(&self) -> Option<Duration>;
-
-    /// Reads into `room`; 0 is the end of the stream. Returns by `deadline` on its own clock.
-    fn poll_read(&mut self, room: &mut [u8], deadline: Option<Duration>)
-    -> Poll<io::Result<usize>>;
-
-    /// Writes a prefix of `slices`. Returns by `deadline` on its own clock.
-    fn poll_write(
-        &mut self,
-        slices: &[IoSlice<'_>],
-        deadline: Option<Duration>,
-    ) -> Poll<io::Result<usize>>;
-
-    /// Passes on what the transport itself has buffered.
-    fn poll_flush(&mut self) -> Poll<io::Result<()>>;
-
-    /// Ends the writing side. An error says that the stream can only be dropped.
-    fn poll_shutdown(&mut self) -> Poll<io::Result<()>>;
-}
-
-/// What ended a connection, as far as the driver can tell.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Receive(ReceiveError),
-    Io(io::Error),
-}
-
-/// A connection with its memory, and how far its transport has been ended.
+/// A connection, and how far its transport has been ended.
 #[derive(Debug)]
 pub(crate) struct Driver {
     pub(crate) connection: Connection,
-    inbox: Inbox,
     line: Line,
 }
 
-/// The state of the transport, apart from the inbox, which an event may be borrowing.
+/// The state of the transport.
 #[derive(Debug, Default)]
 struct Line {
     /// Bytes were written that the transport may still buffer.
@@ -81,46 +42,81 @@ struct Line {
 }
 
 impl Driver {
-    pub(crate) fn new(connection: Connection, inbox: Inbox) -> Self {
+    pub(crate) fn new(connection: Connection) -> Self {
         Self {
             connection,
-            inbox,
             line: Line::default(),
         }
     }
 
-    /// The next thing received, lent, beside the connection to answer on; `None` after the closing
+    /// What has been received already, if nothing else is more urgent: the short way for messages
+    /// that came together.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[inline]
+    pub(crate) fn take_received(&mut self, inbox: &mut Inbox) -> Option<Received> {
+        if self.connection.queued() >= FLUSH_AT {
+            return None;
+        }
+        // An error is told again to who asks the long way.
+        self.connection.advance(inbox).ok().flatten()
+    }
+
+    /// Whether everything queued has been written and passed on.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.connection.wants_write() && !self.line.unflushed
+    }
+
+    /// The next thing received, to be lent by [`view`](Self::view); `None` after the closing
     /// handshake, once the transport has ended.
     ///
     /// Before it waits, everything queued is written. After a failure it first sends what tells the
     /// peer, and ends the transport. Nothing is lost when it returns `Pending`, which it does at
     /// `give_up` at the latest if the transport keeps deadlines.
-    pub(crate) fn poll_event(
+    pub(crate) fn poll_received(
         &mut self,
+        inbox: &mut Inbox,
         transport: &mut impl Transport,
         give_up: Option<Duration>,
-    ) -> Poll<Result<Option<(Event<'_>, &mut Connection)>, Failure>> {
-        let Self {
-            connection,
-            inbox,
-            line,
-        } = self;
-        let error = match ready!(poll_received(connection, inbox, line, transport, give_up)) {
-            Ok(Some(received)) => match connection.view(inbox, received) {
-                Ok(event) => return Poll::Ready(Ok(Some((event, connection)))),
-                Err(error) => error,
-            },
-            Ok(None) => {
-                ready!(line.poll_finish(connection, transport, give_up));
-                return Poll::Ready(Ok(None));
-            }
-            Err(error) => error,
-        };
+    ) -> Poll<Result<Option<Received>, Failure>> {
+        let Self { connection, line } = self;
+        match ready!(poll_received(connection, inbox, line, transport, give_up)) {
+            Ok(Some(received)) => Poll::Ready(Ok(Some(received))),
+            Ok(None) => line
+                .poll_finish(connection, transport, give_up)
+                .map(|()| Ok(None)),
+            Err(error) => self.poll_fail(error, transport, give_up).map(Err),
+        }
+    }
+
+    /// Lends what was received.
+    ///
+    /// # Errors
+    ///
+    /// The end of the connection, which [`poll_fail`](Self::poll_fail) has to be told.
+    #[inline]
+    pub(crate) fn view<'i>(
+        &mut self,
+        inbox: &'i mut Inbox,
+        received: Received,
+    ) -> Result<Event<'i>, ReceiveError> {
+        self.connection.view(inbox, received)
+    }
+
+    /// Sends what tells the peer, and ends the transport. If the error is not seen through to its
+    /// end here, [`poll_received`](Self::poll_received) returns it again.
+    pub(crate) fn poll_fail(
+        &mut self,
+        error: ReceiveError,
+        transport: &mut impl Transport,
+        give_up: Option<Duration>,
+    ) -> Poll<Failure> {
+        let Self { connection, line } = self;
         ready!(line.poll_finish(connection, transport, give_up));
-        Poll::Ready(Err(match (error, &line.broken) {
+        Poll::Ready(match (error, &line.broken) {
             (ReceiveError::UnexpectedEof, Some(error)) => Failure::Io(repeat(error)),
             (error, _) => Failure::Receive(error),
-        }))
+        })
     }
 
     /// Writes everything queued.
@@ -151,15 +147,15 @@ impl Driver {
         Poll::Ready(Ok(()))
     }
 
-    pub(crate) fn into_parts(self) -> (Connection, Inbox) {
-        (self.connection, self.inbox)
-    }
-
     /// Drops whatever still comes until the closing handshake is done or failed, and ends the
     /// transport. A Close frame has been queued before.
-    pub(crate) fn poll_close(&mut self, transport: &mut impl Transport) -> Poll<Outcome> {
+    pub(crate) fn poll_close(
+        &mut self,
+        inbox: &mut Inbox,
+        transport: &mut impl Transport,
+    ) -> Poll<Outcome> {
         loop {
-            match ready!(self.poll_event(transport, None)) {
+            match ready!(self.poll_received(inbox, transport, None)) {
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => return Poll::Ready(self.connection.outcome_so_far()),
             }
@@ -330,39 +326,5 @@ impl Line {
                 }
             }
         }
-    }
-}
-
-/// When to look at the other direction.
-fn end_of_turn(transport: &impl Transport) -> Option<Duration> {
-    let turn = transport.turn()?;
-    Some(transport.now().saturating_add(turn))
-}
-
-/// Whether there is something to do at `now`, when a call has waited in vain: what is `due`, or the
-/// other direction's `turn`. But at `give_up` the caller is told first.
-fn goes_on(
-    now: Duration,
-    due: Option<Duration>,
-    turn: Option<Duration>,
-    give_up: Option<Duration>,
-) -> bool {
-    let passed = |deadline: Option<Duration>| deadline.is_some_and(|deadline| deadline <= now);
-    (passed(due) || passed(turn)) && !passed(give_up)
-}
-
-/// An error that is told again: `io::Error` cannot be cloned.
-fn repeat(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
-    }
-}
-
-/// The earlier of two deadlines.
-pub(crate) fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }

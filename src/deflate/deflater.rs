@@ -12,8 +12,9 @@ use super::{Agreement, ContextTakeover, DeflateError, Level, MemoryLevel, TAIL};
 /// The most that is made room for in one step. Zeroing it costs little next to filling it.
 const STEP: usize = 16 * 1024;
 /// How much of the messages before a compressor is primed with, if it has served another connection
-/// since. Priming takes about a microsecond for each KiB. The first one gains most: of different
-/// JSON messages of 1 KiB, this much makes what the whole window would 3 % smaller.
+/// since. Each KiB costs nearly a microsecond and gains less than the one before it: of different
+/// JSON messages of 1 KiB, those after 4 KiB get 3 % longer than after the whole window at level 1
+/// and 5 % at level 6, at a cost that the shorter message has paid for.
 const MOST_PRIMED: usize = 4 * 1024;
 /// An empty stored block without the octets that are not transmitted (RFC 7692, section 7.2.3.6).
 const EMPTY: u8 = 0x00;

@@ -6,7 +6,8 @@
 //! runs the connection at that moment and goes to the pool of the thread that runs it then; between
 //! the two it is owned, so a connection may move. What a state has seen never reaches another
 //! connection: a decompressor is reset, which empties its window, and refuses to reach beyond it; a
-//! compressor is reset with its hash table.
+//! compressor is reset with its hash table. With context takeover a connection keeps the end of its
+//! window itself and fills the next state with it, unless it gets the one back that it had last.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -22,8 +23,10 @@ use super::{Level, MemoryLevel, WindowBits};
 
 /// States of either kind that a pool keeps: decompressors of 47 KiB each, with at most 16 KiB of
 /// spare history, and compressors of 371 KiB each with the largest settings but one. A pool grows
-/// only while states are in use at the same time, as by threads that are interrupted at work.
-const MOST: usize = 16;
+/// only while states are in use at the same time, as by threads that are interrupted at work; where
+/// more are in use than it keeps, they are made and dropped all the time, after which the system's
+/// allocator may hold ten times what was ever used at once.
+const MOST: usize = 64;
 
 static POOLS: OnceLock<Box<[Shard]>> = OnceLock::new();
 

@@ -5,9 +5,20 @@
     reason = "tests have std"
 )]
 
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub mod adapters;
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub mod executor;
 pub mod feed;
 pub mod handshake;
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub mod hostile;
 pub mod net;
 pub mod pair;
+<<<<<<< HEAD
+=======
+pub mod proxy;
+>>>>>>> main
 pub mod programs;
 pub mod script;
+pub mod tls;

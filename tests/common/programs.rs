@@ -36,6 +36,13 @@ pub fn example(name: &str) -> Command {
         build.arg("--target-dir").arg(profile.parent().unwrap());
         if cfg!(feature = "deflate") {
             build.arg("--all-features");
+        } else {
+            let features = [
+                cfg!(feature = "tokio").then_some("tokio"),
+                cfg!(feature = "futures").then_some("futures"),
+            ];
+            let features: Vec<_> = features.into_iter().flatten().collect();
+            build.arg("--features").arg(features.join(","));
         }
         build.current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(build.status().unwrap().success());

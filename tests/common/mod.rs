@@ -15,10 +15,7 @@ pub mod handshake;
 pub mod hostile;
 pub mod net;
 pub mod pair;
-<<<<<<< HEAD
-=======
-pub mod proxy;
->>>>>>> main
 pub mod programs;
+pub mod proxy;
 pub mod script;
 pub mod tls;

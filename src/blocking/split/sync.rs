@@ -1,0 +1,7 @@
+//! The locks, which a model checker can replace.
+
+#[cfg(not(all(test, shuttle)))]
+pub(super) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+#[cfg(all(test, shuttle))]
+pub(super) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};

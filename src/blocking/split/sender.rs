@@ -117,6 +117,11 @@ impl Sender {
         Ok(closed?)
     }
 
+    /// Bytes that are queued and not written yet, automatic answers aside.
+    pub fn queued(&self) -> usize {
+        self.shared.with(|state| state.connection.queued())
+    }
+
     /// How the connection ended, once it has.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.outcome()

@@ -1,1 +1,0 @@
-pub(super) fn delay() {}

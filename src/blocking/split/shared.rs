@@ -224,13 +224,10 @@ impl State {
         if self.is_over() {
             return Task::Done;
         }
+        let nothing_comes = self.read_ended || self.read_failed || self.reader_gone;
         if self.write_failed {
-            // The peer's last words may still be read, by whoever reads.
-            return if self.reader_gone {
-                Task::End
-            } else {
-                Task::Wait
-            };
+            // The peer's last words may still be read.
+            return if nothing_comes { Task::End } else { Task::Wait };
         }
         if self.read_failed {
             return if self.flush { Task::Flush } else { Task::End };
@@ -248,10 +245,11 @@ impl State {
         if ending && !self.shut_down {
             return Task::Shutdown;
         }
-        if self.read_ended || self.reader_gone || !connection.wants_read() {
-            return Task::End;
+        if nothing_comes || !connection.wants_read() {
+            Task::End
+        } else {
+            Task::Wait
         }
-        Task::Wait
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -14,41 +14,14 @@ mod common;
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::example::example;
 use common::net::{LONG, consent, in_time, listen, patient, read_head, read_to_end, respond};
 use fullduplex::blocking;
 use fullduplex::{CloseCode, Message};
-
-/// Builds the examples, which not every way to run this test has done, the way this test was built.
-fn example(name: &str) -> Command {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    let directory = DIRECTORY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().unwrap().parent().unwrap();
-        let profile_name = match profile.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--examples", "--profile", profile_name]);
-        build.arg("--target-dir").arg(profile.parent().unwrap());
-        if cfg!(feature = "deflate") {
-            build.arg("--all-features");
-        }
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(build.status().unwrap().success());
-        profile.join("examples")
-    });
-    let mut command = Command::new(directory.join(name));
-    command.env_remove("AUTOBAHN_URL").stdin(Stdio::null());
-    command
-}
 
 /// The echo example while it runs.
 struct Echo {

@@ -39,10 +39,7 @@ struct Split {
     peer: TcpStream,
 }
 
-fn parts(
-    role: Role,
-    config: &Config,
-) -> (Reader<TcpStream>, Sender, Writer<TcpStream>, TcpStream) {
+fn parts(role: Role, config: &Config) -> (Reader<TcpStream>, Sender, Writer<TcpStream>, TcpStream) {
     let (socket, peer) = open(role, config);
     let (reader, sender, writer) = socket.split().unwrap();
     (reader, sender, writer, peer)
@@ -108,12 +105,17 @@ fn pings_are_answered_while_the_application_only_reads() {
         let mut end = split(role, &timeless());
         let reading = thread::spawn(move || end.reader.recv());
         for number in 0..100_u8 {
-            end.peer.write_all(&frame_to(role, PING, &[number])).unwrap();
+            end.peer
+                .write_all(&frame_to(role, PING, &[number]))
+                .unwrap();
             let pong = next_frame(&mut end.peer);
             assert_eq!((pong.first, &pong.payload[..]), (PONG, &[number][..]));
         }
         end.peer.write_all(&frame_to(role, TEXT, b"done")).unwrap();
-        assert_eq!(reading.join().unwrap().unwrap(), Some(Message::text("done")));
+        assert_eq!(
+            reading.join().unwrap().unwrap(),
+            Some(Message::text("done"))
+        );
     }
 }
 
@@ -133,7 +135,9 @@ fn pings_are_answered_while_the_application_only_writes() {
         });
         let mut messages = 0;
         for number in 0..100 {
-            end.peer.write_all(&frame_to(role, PING, &[number])).unwrap();
+            end.peer
+                .write_all(&frame_to(role, PING, &[number]))
+                .unwrap();
             loop {
                 // One frame at a time: a header of 4 or 8 bytes, or a Pong.
                 let mut head = [0; 2];
@@ -144,7 +148,9 @@ fn pings_are_answered_while_the_application_only_writes() {
                     break;
                 }
                 assert_eq!(head[0], BINARY);
-                end.peer.read_exact(&mut vec![0; 2 + mask + 10_000]).unwrap();
+                end.peer
+                    .read_exact(&mut vec![0; 2 + mask + 10_000])
+                    .unwrap();
                 messages += 1;
             }
         }
@@ -296,7 +302,9 @@ fn a_fault_of_the_peer_ends_all_roles() {
 #[test]
 fn text_that_is_not_utf8_ends_all_roles() {
     let mut end = split(Role::Server, &timeless());
-    end.peer.write_all(&frame_to(Role::Server, TEXT, b"\xff")).unwrap();
+    end.peer
+        .write_all(&frame_to(Role::Server, TEXT, b"\xff"))
+        .unwrap();
     let mut peer = end.peer;
     let told = thread::spawn(move || rest(&mut peer));
     assert!(matches!(end.reader.recv(), Err(Error::Receive(_))));
@@ -349,7 +357,11 @@ fn a_sender_waits_for_room() {
         assert!(waiting.iter().all(|thread| !thread.is_finished()));
         let mut peer = end.peer;
         let reading = thread::spawn(move || rest(&mut peer));
-        in_time(|| waiting.into_iter().for_each(|thread| thread.join().unwrap()));
+        in_time(|| {
+            waiting
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap())
+        });
         end.sender.close(CloseCode::NORMAL, "").unwrap();
         drop(end.reader); // the peer never answers
         let frames = in_time(|| reading.join().unwrap());
@@ -375,9 +387,15 @@ fn a_queue_without_room_is_an_error() {
 fn what_cannot_be_sent_is_refused() {
     let end = split(Role::Client, &timeless());
     let too_long = end.sender.ping(&[0; 126]);
-    assert!(matches!(too_long, Err(Error::Send(SendError::ControlTooLong(126)))));
+    assert!(matches!(
+        too_long,
+        Err(Error::Send(SendError::ControlTooLong(126)))
+    ));
     let code = end.sender.close(CloseCode::ABNORMAL, "");
-    assert!(matches!(code, Err(Error::Send(SendError::InvalidCloseCode(_)))));
+    assert!(matches!(
+        code,
+        Err(Error::Send(SendError::InvalidCloseCode(_)))
+    ));
     end.sender.ping(&[0; 125]).unwrap();
 }
 
@@ -386,7 +404,8 @@ fn what_cannot_be_sent_is_refused() {
 fn dropping_the_writer_ends_the_connection() {
     for role in ROLES {
         let (mut reader, sender, writer, mut peer) = parts(role, &small_queue());
-        peer.write_all(&frame_to(role, TEXT, b"came before")).unwrap();
+        peer.write_all(&frame_to(role, TEXT, b"came before"))
+            .unwrap();
         assert_eq!(reader.recv().unwrap(), Some(Message::text("came before")));
         sender.send(vec![0; 2000]).unwrap();
         let waiting = {
@@ -414,7 +433,10 @@ fn dropping_the_reader_closes_the_connection() {
         assert_eq!(unsent(end.sender.send("x")).error, SendError::Closed);
         let frames = rest(&mut end.peer);
         assert_eq!(frames[0].payload.len(), FAR_TOO_MUCH);
-        assert_eq!((frames[1].first, &frames[1].payload), (CLOSE, &close_body(1001, "")));
+        assert_eq!(
+            (frames[1].first, &frames[1].payload),
+            (CLOSE, &close_body(1001, ""))
+        );
         let outcome = in_time(|| end.writing.join().unwrap());
         assert_eq!(outcome.initiator, Initiator::Local);
         assert!(!outcome.clean);
@@ -469,7 +491,10 @@ fn a_writer_is_pumped() {
             loop {
                 if let Some(outcome) = writer.pump(Duration::from_millis(1)) {
                     // It stays over.
-                    assert_eq!(writer.pump(Duration::from_secs(3600)), Some(outcome.clone()));
+                    assert_eq!(
+                        writer.pump(Duration::from_secs(3600)),
+                        Some(outcome.clone())
+                    );
                     break outcome;
                 }
             }
@@ -569,7 +594,10 @@ fn an_idle_connection_is_closed_after_a_split() {
         config.timeouts.idle = Some(SHORT);
         let mut end = split(role, &config);
         let reading = thread::spawn(move || end.reader.recv());
-        assert_eq!(next_frame(&mut end.peer).payload, close_body(1001, "idle timeout"));
+        assert_eq!(
+            next_frame(&mut end.peer).payload,
+            close_body(1001, "idle timeout")
+        );
         end.peer.write_all(&close_to(role, 1001, "")).unwrap();
         end.peer.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(reading.join().unwrap().unwrap(), None);

@@ -44,7 +44,7 @@ mod websocket;
 pub use crate::error::Error;
 pub use accept::{Accepting, Incoming, Pending, accept, accept_tcp, receive, receive_tcp};
 pub use connect::{Connected, Connecting, connect, connect_over, connect_with};
+pub use split::{Reader, Sender, Writer, split_over};
 #[cfg(feature = "rustls")]
 pub use split::{TlsRead, TlsWrite};
-pub use split::{Reader, Sender, Writer, split_over};
 pub use websocket::WebSocket;

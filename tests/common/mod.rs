@@ -5,6 +5,8 @@
     reason = "tests have std"
 )]
 
+#[cfg(feature = "std")]
+pub mod example;
 pub mod feed;
 pub mod handshake;
 pub mod net;

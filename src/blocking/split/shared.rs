@@ -45,6 +45,8 @@ pub(super) struct State {
     pub(super) connection: Connection,
     /// The transport may hold back bytes that it was given, or has some of its own to send.
     flush: bool,
+    /// The Writer is in the middle of that.
+    flushing: bool,
     /// The Writer is waiting.
     writer_waits: bool,
     /// How many wait for `change`.
@@ -91,6 +93,7 @@ impl Shared {
             state: Mutex::new(State {
                 connection,
                 flush: true, // who had the transport before may have left something
+                flushing: false,
                 writer_waits: false,
                 waiting: 0,
                 reading: false,
@@ -168,7 +171,7 @@ impl Shared {
         match task {
             Task::Write => chunk.fill(state.connection.outgoing()),
             Task::Farewell => (state.farewell, state.flush) = (true, true),
-            Task::Flush => state.flush = false,
+            Task::Flush => (state.flush, state.flushing) = (false, true),
             Task::Shutdown => state.shut_down = true,
             Task::End => state.connection.received_eof(),
             Task::Wait | Task::Done => {}
@@ -282,9 +285,16 @@ impl State {
         self.flush = true;
     }
 
-    /// The transport has, or may have, something to send.
+    /// The transport has something of its own to send.
+    #[cfg(feature = "rustls")]
     pub(super) fn want_flush(&mut self) {
-        self.flush = !self.read_failed; // one attempt is enough for last words
+        self.flush = true;
+    }
+
+    /// A flush is done, or has to be repeated. One attempt is enough for last words.
+    pub(super) fn flushed(&mut self, again: bool) {
+        self.flushing = false;
+        self.flush |= again && !self.read_failed;
     }
 
     pub(super) fn write_failed(&mut self, error: io::Error) {
@@ -304,7 +314,7 @@ impl State {
 
     pub(super) fn read_failed(&mut self, error: io::Error) {
         self.broken.get_or_insert(error);
-        if self.flush && !self.write_failed {
+        if (self.flush || self.flushing) && !self.write_failed {
             self.read_failed = true;
         } else {
             self.connection.received_eof();

@@ -184,11 +184,11 @@ impl Write for TlsWrite {
     /// Takes bytes when all that it took before has left.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push()?;
-        let count = self.seal(bytes)?;
+        let taken = self.seal(bytes);
         match self.push() {
             // It is taken, and leaves with the next call.
-            Err(error) if is_not_now(&error) => Ok(count),
-            result => result.map(|()| count),
+            Err(error) if is_not_now(&error) => taken,
+            result => result.and(taken),
         }
     }
 
@@ -204,14 +204,18 @@ impl TlsWrite {
         self.session.lock().send_close_notify();
     }
 
-    /// Encrypts, and takes what else the session wants to say.
+    /// Encrypts, and takes what else the session wants to say, such as why it no longer encrypts.
     fn seal(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut session = self.session.lock();
-        let count = session.writer().write(bytes)?;
+        let result = if bytes.is_empty() {
+            Ok(0)
+        } else {
+            session.writer().write(bytes)
+        };
         while session.wants_write() {
             session.write_tls(&mut self.sealed)?;
         }
-        Ok(count)
+        result
     }
 
     /// Writes all records to the socket.

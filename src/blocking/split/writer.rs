@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Buf;
 
 use super::is_not_now;
-use super::shared::{Shared, State, Task};
+use super::shared::{Shared, Task};
 use super::sync::Arc;
 use crate::connection::{Outcome, Outgoing};
 
@@ -131,14 +131,18 @@ impl<W: Write> Writer<W> {
 
     fn flush(&mut self) {
         let started = Instant::now();
-        match self.write.flush() {
-            Ok(()) => {}
-            Err(error) if is_not_now(&error) => {
-                pause(started);
-                self.shared.with(State::want_flush);
-            }
-            Err(error) => self.shared.with(|state| state.write_failed(error)),
+        let result = self.write.flush();
+        let again = result.as_ref().is_err_and(is_not_now);
+        if again {
+            pause(started);
         }
+        self.shared.with(|state| {
+            state.flushed(again);
+            match result {
+                Err(error) if !again => state.write_failed(error),
+                _ => {}
+            }
+        });
     }
 
     fn end(&self) {

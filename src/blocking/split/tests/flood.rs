@@ -37,7 +37,10 @@ pub(in crate::blocking::split) fn delay() {
     }
 }
 
-fn delayed<T: Send + 'static>(seed: u64, run: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+fn delayed<T: Send + 'static>(
+    seed: u64,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
     thread::spawn(move || {
         DELAYS.set(Some(seed));
         run()
@@ -109,7 +112,10 @@ fn send(sender: &Sender, id: u8, until: Instant) -> u32 {
     while Instant::now() < until {
         sender.send(payload(id, number)).unwrap();
         let queued = sender.queued();
-        assert!(queued < MAX_OUTGOING + LARGEST + 2048, "{queued} are queued");
+        assert!(
+            queued < MAX_OUTGOING + LARGEST + 2048,
+            "{queued} are queued"
+        );
         number += 1;
     }
     number
@@ -176,7 +182,10 @@ where
         (reader, next.iter().sum::<u32>())
     });
     let pongs = pinging.join().unwrap();
-    let sent: Vec<_> = sending.into_iter().map(|t| t.join().unwrap().to_string()).collect();
+    let sent: Vec<_> = sending
+        .into_iter()
+        .map(|t| t.join().unwrap().to_string())
+        .collect();
     sender.send(Message::text(sent.join(" "))).unwrap();
     if closes {
         peer_ended.recv().unwrap();
@@ -185,7 +194,11 @@ where
     let (reader, received) = reading.join().unwrap();
     let outcome = writing.join().unwrap();
     assert_eq!(reader.outcome(), Some(outcome.clone()));
-    Seen { outcome, received, pongs }
+    Seen {
+        outcome,
+        received,
+        pongs,
+    }
 }
 
 /// Splits both ends, floods, and compares what they have seen.

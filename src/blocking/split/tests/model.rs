@@ -37,7 +37,10 @@ impl Pipe {
         self.0.1.notify_all();
     }
 
-    fn wait<T>(&self, mut attempt: impl FnMut(&mut State) -> Option<io::Result<T>>) -> io::Result<T> {
+    fn wait<T>(
+        &self,
+        mut attempt: impl FnMut(&mut State) -> Option<io::Result<T>>,
+    ) -> io::Result<T> {
         let (state, condvar) = &*self.0;
         let mut state = state.lock().unwrap();
         loop {
@@ -100,7 +103,13 @@ fn end(client: bool, read: &Pipe, write: &Pipe) -> Parts {
         }
         Ok(())
     };
-    split_over(read.clone(), write.clone(), shutdown, connection, Inbox::new())
+    split_over(
+        read.clone(),
+        write.clone(),
+        shutdown,
+        connection,
+        Inbox::new(),
+    )
 }
 
 fn ends() -> (Parts, Parts, [Pipe; 2]) {
@@ -154,7 +163,10 @@ fn two_ends_talk_and_close() {
         let other = thread::spawn(|| use_all(server));
         let (sent, received, outcome) = use_all(client);
         let (their_sent, their_received, their_outcome) = other.join().unwrap();
-        assert!(outcome.clean && their_outcome.clean, "{outcome}, {their_outcome}");
+        assert!(
+            outcome.clean && their_outcome.clean,
+            "{outcome}, {their_outcome}"
+        );
         assert_eq!((sent, their_sent), (their_received, received));
     });
 }

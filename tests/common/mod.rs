@@ -12,3 +12,5 @@ pub mod handshake;
 pub mod net;
 pub mod pair;
 pub mod script;
+#[cfg(feature = "std")]
+pub mod split;

@@ -20,10 +20,14 @@ use common::net::{in_time, patient, read_head, read_to_end};
 use common::pair::{BINARY, frame_to};
 use common::programs::{Echo, example, run, stderr, stdout};
 use fullduplex::blocking::{self, WebSocket};
-use fullduplex::{CloseCode, Message, Role};
+use fullduplex::handshake::client::Request;
+use fullduplex::{CloseCode, Config, Message, Role};
 
 fn open(echo: &Echo) -> WebSocket<TcpStream> {
-    blocking::connect(&echo.url()).unwrap()
+    let request = Request::new(&echo.url()).unwrap();
+    blocking::connect_with(request, &Config::default())
+        .unwrap()
+        .socket
 }
 
 /// Connections take turns, in the middle of messages as well: small ones, one that takes many reads

@@ -82,6 +82,8 @@
 //!    provider, no roots. Implies `std`.
 //!  - `platform-roots`, `bundled-roots`: the same with a default configuration, which uses ring and
 //!    trusts what the platform trusts, or Mozilla's roots. With both it is the platform's.
+//!  - `http`: the module `http`, for connections that another HTTP implementation opens. Implies
+//!    `std`.
 //!
 //! # What is not in it
 //!
@@ -110,6 +112,8 @@ pub mod frame;
 #[cfg(feature = "futures")]
 pub mod futures;
 pub mod handshake;
+#[cfg(feature = "http")]
+pub mod http;
 mod message;
 #[cfg(feature = "rustls")]
 mod tls;

@@ -81,6 +81,11 @@ impl<C: Clock> Alarm<C> {
         }
     }
 
+    /// Has the next poll set the timer again, whichever task it was to wake so far.
+    pub(super) fn change_hands(&mut self) {
+        self.armed = u64::MAX;
+    }
+
     pub(super) fn now(&self) -> Duration {
         C::elapsed(self.epoch)
     }
@@ -127,6 +132,8 @@ pub(super) struct Polled<'a, 'c, I: Io> {
     pub(super) read: &'a mut u32,
     /// Whether writing had to wait.
     pub(super) blocked: &'a mut bool,
+    /// Whether the last read had to wait only to let others run.
+    pub(super) yielded: bool,
 }
 
 impl<I: Io> Polled<'_, '_, I> {
@@ -149,14 +156,16 @@ impl<I: Io> Polled<'_, '_, I> {
 
     /// An interrupted call is made again when the task runs next.
     fn retry_interrupted<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match result {
-            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {
-                self.cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            result => result,
+        if is_interrupted(&result) {
+            self.cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        result
     }
+}
+
+fn is_interrupted<T>(result: &Poll<io::Result<T>>) -> bool {
+    matches!(result, Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted)
 }
 
 impl<I: Io> Transport for Polled<'_, '_, I> {
@@ -168,8 +177,13 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         None // nothing here waits inside a call
     }
 
+    fn has_yielded(&self) -> bool {
+        self.yielded
+    }
+
     fn poll_read(&mut self, room: &mut [u8], _: Option<Duration>) -> Poll<io::Result<usize>> {
-        if *self.read >= BUDGET {
+        self.yielded = *self.read >= BUDGET;
+        if self.yielded {
             *self.read = 0;
             self.cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -183,6 +197,7 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => *self.read = 0,
         }
+        self.yielded = is_interrupted(&result);
         self.retry_interrupted(result)
     }
 

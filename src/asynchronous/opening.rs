@@ -13,10 +13,10 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::io::{Alarm, Io, Polled};
-use super::memory::Memory;
+use super::memory::{Memory, take_buffer};
 use super::websocket::WebSocket;
-use crate::connection::{Config, Inbox, MaskKeys};
-use crate::driver::{Accepting, Answering, Connecting};
+use crate::connection::{Config, Connection, Inbox, MaskKeys};
+use crate::driver::{Accepting, Answering, Connecting, Driver, Transport};
 use crate::error::Error;
 use crate::handshake::client::{self, Established, Request};
 use crate::handshake::server::{self, Acceptance, HttpRequest, Options, Response, Upgrade};
@@ -78,7 +78,7 @@ pub struct Connected<I: Io> {
 /// Reads the request of a client, for the application to decide on.
 pub(crate) async fn receive<I: Io>(io: I, options: &Options) -> Result<Incoming<I>, Error> {
     let mut accepting = Accepting::new(server::Handshake::new(options.clone()));
-    let mut line = Line::new(io);
+    let mut line = Line::new(io, Memory::default());
     let incoming = line
         .drive(|memory, transport| {
             let polled = accepting.poll(memory.inbox(), transport);
@@ -110,15 +110,32 @@ pub(crate) async fn accept<I: Io>(io: I, options: &Options) -> Result<WebSocket<
     }
 }
 
-/// Opens a WebSocket over a stream that is connected already.
+/// Has a proxy open a tunnel, and gives the stream back with what was read behind its answer.
+#[cfg(feature = "tokio")]
+pub(crate) async fn open_tunnel<I: Io>(
+    io: I,
+    tunnel: client::Tunnel,
+) -> Result<(I::Stream, Inbox), Error> {
+    let mut connecting = Connecting::new(tunnel);
+    let mut line = Line::new(io, Memory::default());
+    line.drive(|memory, transport| {
+        let polled = connecting.poll(memory.inbox(), transport);
+        (polled, connecting.poll_timeout())
+    })
+    .await?;
+    Ok((line.io.into_stream(), line.memory.into_inbox()))
+}
+
+/// Opens a WebSocket over a stream that is connected already. `inbox` holds what was read from it.
 pub(crate) async fn connect_over<I: Io>(
     io: I,
+    inbox: Inbox,
     request: Request,
     config: &Config,
 ) -> Result<Connected<I>, Error> {
     let handshake = client::Handshake::new(request, config.clone(), MaskKeys::thread());
     let mut connecting = Connecting::new(handshake);
-    let mut line = Line::new(io);
+    let mut line = Line::new(io, Memory::from(inbox));
     let established = line
         .drive(|memory, transport| {
             let polled = connecting.poll(memory.inbox(), transport);
@@ -148,12 +165,13 @@ impl<I: Io> Pending<I, Upgrade> {
         self.0.request.select_subprotocol(preference)
     }
 
-    /// Opens the connection.
+    /// Opens the connection. The client has the [deadline](crate::Timeouts::handshake) of a
+    /// handshake once more to take the response.
     ///
     /// # Errors
     ///
     /// [`Error::Build`] if `acceptance` names a subprotocol that was not offered, which the client
-    /// is told as an error of the server; [`Error::Io`].
+    /// is told as an error of the server; [`HandshakeError::TimedOut`]; [`Error::Io`].
     ///
     /// # Cancel safety
     ///
@@ -164,12 +182,12 @@ impl<I: Io> Pending<I, Upgrade> {
 
     async fn open(self, acceptance: Acceptance) -> Result<WebSocket<I>, Error> {
         let Asked { mut line, request } = *self.0;
+        let patience = request.patience();
         match request.accept(acceptance) {
             Ok(connection) => {
+                let connection = line.write(connection, patience).await?;
                 let Line { io, alarm, memory } = line;
-                let mut socket = WebSocket::running(io, alarm, connection, memory);
-                socket.flush().await?;
-                Ok(socket)
+                Ok(WebSocket::running(io, alarm, connection, memory))
             }
             Err(error) => {
                 if let Ok(response) = Response::new(500) {
@@ -247,12 +265,33 @@ struct Line<I: Io> {
 }
 
 impl<I: Io> Line<I> {
-    fn new(io: I) -> Self {
+    fn new(io: I, memory: Memory) -> Self {
         Self {
             io,
             alarm: Alarm::new(),
-            memory: Memory::default(),
+            memory,
         }
+    }
+
+    /// Writes the response that `connection` begins with.
+    async fn write(
+        &mut self,
+        connection: Connection,
+        patience: Option<Duration>,
+    ) -> Result<Connection, Error> {
+        let mut driver = Driver::new(connection);
+        let deadline = patience.map(|patience| self.alarm.now().saturating_add(patience));
+        self.drive(|_, transport| {
+            let flushed = driver.poll_flush(transport).map_err(Error::from);
+            let late = deadline.is_some_and(|deadline| deadline <= transport.now());
+            if flushed.is_pending() && late {
+                return (Poll::Ready(Err(HandshakeError::TimedOut.into())), None);
+            }
+            (flushed, deadline)
+        })
+        .await?;
+        take_buffer(&mut driver.connection);
+        Ok(driver.connection)
     }
 
     /// Polls what `step` does until it is ready, at least whenever its deadline passes.
@@ -270,12 +309,14 @@ impl<I: Io> Line<I> {
                     wakers: None,
                     read: &mut read,
                     blocked: &mut blocked,
+                    yielded: false,
                 };
                 let (polled, due) = step(&mut self.memory, &mut transport);
                 if polled.is_ready() {
                     return polled;
                 }
-                if self.alarm.covers(due) || self.alarm.poll(due, cx).is_pending() {
+                // Always, since another task may be polling than the last time.
+                if self.alarm.poll(due, cx).is_pending() {
                     self.memory.release();
                     return Poll::Pending;
                 }

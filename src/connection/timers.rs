@@ -7,6 +7,8 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "std")]
+use super::Connection;
 use super::config::Timeouts;
 
 /// What has happened on the connection since it began, or since the timers were told last.
@@ -84,6 +86,23 @@ impl Span {
 
     const fn plus(self, later: Self) -> Self {
         Self(self.0.saturating_add(later.0))
+    }
+}
+
+/// What else a driver can tell about time.
+#[cfg(feature = "std")]
+impl Connection {
+    /// Reports that something was read, before the inbox is looked at.
+    pub(crate) fn note_life(&mut self) {
+        self.heard = true;
+    }
+
+    /// Whether the transport has taken bytes since the time was told last.
+    pub(crate) fn has_progressed(&self) -> bool {
+        let written = self.sender.written();
+        self.timers
+            .marks
+            .is_some_and(|marks| marks.written != written)
     }
 }
 

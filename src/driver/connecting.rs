@@ -125,7 +125,9 @@ impl<O: Opening> Connecting<O> {
                     self.broken.get_or_insert(error);
                     handshake.received_eof();
                 }
-                Poll::Pending if self.broken.is_some() => handshake.received_eof(),
+                Poll::Pending if self.broken.is_some() && !transport.has_yielded() => {
+                    handshake.received_eof();
+                }
                 Poll::Pending if due.is_some_and(|due| due <= transport.now()) => {}
                 Poll::Pending => {
                     self.handshake = Some(handshake);

@@ -30,6 +30,12 @@ pub(crate) trait Transport {
     /// transport that does not wait inside its calls.
     fn turn(&self) -> Option<Duration>;
 
+    /// Whether the last read that said "not now" did so to let others run: there may be more to be
+    /// read.
+    fn has_yielded(&self) -> bool {
+        false
+    }
+
     /// Reads into `room`; 0 is the end of the stream. Returns by `deadline` on its own clock.
     fn poll_read(&mut self, room: &mut [u8], deadline: Option<Duration>)
     -> Poll<io::Result<usize>>;

@@ -95,6 +95,8 @@ extern crate alloc;
 pub mod asynchronous;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod connect;
 pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
@@ -109,18 +111,24 @@ pub mod handshake;
 #[cfg(feature = "http")]
 pub mod http;
 mod message;
+#[cfg(feature = "rustls")]
+mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 pub mod utf8;
 
+#[cfg(feature = "std")]
+pub use connect::ConnectOptions;
 pub use connection::{
     Config, Connection, Delivery, Event, Inbox, Initiator, Keepalive, Limits, MaskKeys, Outcome,
     ReceiveError, Role, SendError, State, Timeouts, Unsent,
 };
 #[cfg(feature = "std")]
-pub use error::Error;
+pub use error::{Error, TlsError};
 pub use frame::{CloseCode, CloseFrame};
 pub use message::{Message, MessageKind, Utf8Bytes};
+#[cfg(feature = "rustls")]
+pub use tls::Tls;
 
 /// The code of the README is compiled with the tests.
 #[cfg(all(doctest, feature = "std"))]

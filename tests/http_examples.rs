@@ -8,15 +8,15 @@
     reason = "tests have std, and a panic is how they fail"
 )]
 
-mod programs;
+mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
+use common::programs::{example, run, stderr, stdout, wait};
 use fullduplex::blocking;
 use fullduplex::{CloseCode, Message};
-use programs::{example, run, stderr, stdout, wait};
 
 /// A server while it runs.
 struct Server {

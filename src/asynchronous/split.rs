@@ -13,6 +13,7 @@ use futures_sink::Sink;
 use super::core::Core;
 use super::io::Io;
 use super::memory::Memory;
+use super::shutdown::Shutdown;
 use super::websocket::WebSocket;
 use crate::connection::{Event, Outcome};
 use crate::error::Error;
@@ -122,15 +123,16 @@ impl<I: Io> Reader<I> {
     /// If the future is dropped, no event is lost.
     pub async fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         let Self { shared, memory, .. } = self;
-        let received = poll_fn(|cx| lock(shared).poll_received(cx, memory)).await?;
-        let Some(received) = received else {
-            return Ok(None);
-        };
-        let error = match lock(shared).lend(memory, received) {
-            Ok(event) => return Ok(Some(event)),
-            Err(error) => error,
-        };
-        Err(poll_fn(|cx| lock(shared).poll_fail(cx, error)).await)
+        match poll_fn(|cx| lock(shared).poll_received(cx, memory)).await? {
+            None => return Ok(None),
+            Some(received) => {
+                if let Ok(event) = lock(shared).lend(memory, received) {
+                    return Ok(Some(event));
+                }
+            }
+        }
+        // What cannot be lent ends the connection.
+        Err(poll_fn(|cx| lock(shared).poll_failed(cx)).await)
     }
 
     /// How the connection ended, once it has.
@@ -253,6 +255,11 @@ impl<I: Io> Writer<I> {
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         lock(&self.shared).queue_close(code, reason)?;
         self.flush().await
+    }
+
+    /// As [`WebSocket::close_on`], for both halves.
+    pub fn close_on(&mut self, shutdown: &Shutdown) {
+        lock(&self.shared).attach(shutdown);
     }
 
     /// Bytes that are queued and not written yet, automatic answers aside.

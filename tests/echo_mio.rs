@@ -20,10 +20,14 @@ use common::net::{in_time, patient, read_head, read_to_end};
 use common::pair::{BINARY, frame_to};
 use common::programs::{Echo, example, run, stderr, stdout};
 use fullduplex::blocking::{self, WebSocket};
-use fullduplex::{CloseCode, Message, Role};
+use fullduplex::handshake::client::Request;
+use fullduplex::{CloseCode, Config, Message, Role};
 
 fn open(echo: &Echo) -> WebSocket<TcpStream> {
-    blocking::connect(&echo.url()).unwrap()
+    let stream = patient(TcpStream::connect(&echo.address).unwrap());
+    let request = Request::new(&echo.url()).unwrap();
+    let connected = blocking::connect_over(stream, request, &Config::default());
+    connected.unwrap().socket
 }
 
 /// Connections take turns, in the middle of messages as well: small ones, one that takes many reads
@@ -189,9 +193,7 @@ fn it_explains_what_is_wrong() {
 #[cfg(feature = "deflate")]
 #[test]
 fn messages_are_compressed() {
-    use fullduplex::Config;
     use fullduplex::deflate::{ContextTakeover, Deflate};
-    use fullduplex::handshake::client::Request;
 
     let texts: Vec<String> = (0..20)
         .map(|n| format!("{n} {}", "text ".repeat(n * n)))

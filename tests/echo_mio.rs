@@ -24,10 +24,10 @@ use fullduplex::handshake::client::Request;
 use fullduplex::{CloseCode, Config, Message, Role};
 
 fn open(echo: &Echo) -> WebSocket<TcpStream> {
-    let stream = patient(TcpStream::connect(&echo.address).unwrap());
     let request = Request::new(&echo.url()).unwrap();
-    let connected = blocking::connect_over(stream, request, &Config::default());
-    connected.unwrap().socket
+    blocking::connect_with(request, &Config::default())
+        .unwrap()
+        .socket
 }
 
 /// Connections take turns, in the middle of messages as well: small ones, one that takes many reads
@@ -193,7 +193,9 @@ fn it_explains_what_is_wrong() {
 #[cfg(feature = "deflate")]
 #[test]
 fn messages_are_compressed() {
+    use fullduplex::Config;
     use fullduplex::deflate::{ContextTakeover, Deflate};
+    use fullduplex::handshake::client::Request;
 
     let texts: Vec<String> = (0..20)
         .map(|n| format!("{n} {}", "text ".repeat(n * n)))

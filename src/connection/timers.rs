@@ -150,6 +150,22 @@ impl Timers {
         Some(due)
     }
 
+    /// Starts anew with the next call, which may be on another clock.
+    #[cfg(feature = "std")]
+    pub(super) fn restart(&mut self) {
+        self.marks = None;
+    }
+
+    /// Nobody reads at `now`, so the peer cannot be blamed for a Pong that is missing.
+    #[cfg(feature = "std")]
+    pub(super) fn excuse_silence(&mut self, now: Duration) {
+        if let Some(marks) = &mut self.marks
+            && let Ping::Left(at) = &mut marks.ping
+        {
+            *at = Span::new(now);
+        }
+    }
+
     /// A Ping was queued; it has left when `end` bytes have been written.
     pub(super) fn ping_queued(&mut self, now: Duration, end: u64) {
         if let Some(marks) = &mut self.marks {

@@ -70,7 +70,7 @@ fn who_does_not_read_is_not_read_from() {
     stream
         .set_write_timeout(Some(Duration::from_millis(300)))
         .unwrap();
-    let message = frame_to(Role::Server, BINARY, &[7; 60_000]);
+    let message = frame_to(Role::Server, BINARY, &vec![7; 60_000]);
     let (mut sent, mut part) = (0, 0);
     while sent < 4000 {
         match stream.write(&message[part..]) {

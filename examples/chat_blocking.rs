@@ -11,7 +11,6 @@
 )]
 
 use std::io::{self, BufRead, Write};
-use std::net::TcpStream;
 use std::process::ExitCode;
 use std::thread;
 
@@ -77,7 +76,7 @@ fn send_lines(sender: &Sender) {
 }
 
 /// Prints what comes, until the connection ends or nobody wants to see more.
-fn print_messages(reader: &mut Reader<TcpStream>, sender: &Sender) -> Result<(), Error> {
+fn print_messages(reader: &mut Reader, sender: &Sender) -> Result<(), Error> {
     let mut output = io::stdout();
     while let Some(message) = reader.recv()? {
         let printed = match message {

@@ -89,8 +89,12 @@
 
 extern crate alloc;
 
+#[cfg(any(feature = "tokio", feature = "futures"))]
+pub mod asynchronous;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod connect;
 pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
@@ -99,18 +103,28 @@ mod driver;
 #[cfg(feature = "std")]
 mod error;
 pub mod frame;
+#[cfg(feature = "futures")]
+pub mod futures;
 pub mod handshake;
 mod message;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod utf8;
 
+#[cfg(feature = "std")]
+pub use connect::ConnectOptions;
 pub use connection::{
     Config, Connection, Delivery, Event, Inbox, Initiator, Keepalive, Limits, MaskKeys, Outcome,
     ReceiveError, Role, SendError, State, Timeouts, Unsent,
 };
 #[cfg(feature = "std")]
-pub use error::Error;
+pub use error::{Error, TlsError};
 pub use frame::{CloseCode, CloseFrame};
 pub use message::{Message, MessageKind, Utf8Bytes};
+#[cfg(feature = "rustls")]
+pub use tls::Tls;
 
 /// The code of the README is compiled with the tests.
 #[cfg(all(doctest, feature = "std"))]

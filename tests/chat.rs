@@ -1,5 +1,5 @@
 //! The example `chat_blocking` as a program.
-#![cfg(feature = "std")]
+#![cfg(all(feature = "std", unix))]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -15,8 +15,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
 
-use common::example::example;
 use common::net::{in_time, listen};
+use common::programs::example;
 use fullduplex::blocking::{self, WebSocket};
 use fullduplex::handshake::{OriginPolicy, server::Options};
 use fullduplex::{CloseCode, Message};
@@ -72,6 +72,7 @@ fn text(output: &Output) -> String {
 /// What comes is printed while nothing is typed, and what is typed goes out while nothing comes.
 #[test]
 fn chat_blocking_talks_both_ways_at_once() {
+    example("chat_blocking"); // builds it, which may take its time
     in_time(|| {
         let mut chat = start();
         for number in 0..3 {
@@ -106,6 +107,7 @@ fn chat_blocking_talks_both_ways_at_once() {
 /// It ends when the server does, whatever the keyboard says.
 #[test]
 fn chat_blocking_ends_when_the_server_closes() {
+    example("chat_blocking");
     in_time(|| {
         let mut chat = start();
         let outcome = chat

@@ -342,7 +342,7 @@ fn failures_to_connect_are_told() {
     );
     assert!(matches!(
         blocking::connect("wss://127.0.0.1/"),
-        Err(Error::Tls)
+        Err(Error::Tls(_))
     ));
     assert!(matches!(
         blocking::connect("http://127.0.0.1/"),
@@ -380,7 +380,7 @@ fn all_addresses_of_a_host_are_tried() {
     }
 }
 
-fn rejection(result: Result<WebSocket<TcpStream>, Error>) -> Rejection {
+fn rejection<S>(result: Result<WebSocket<S>, Error>) -> Rejection {
     match result {
         Err(Error::Handshake(HandshakeError::Rejected(rejection))) => *rejection,
         other => panic!("{other:?}"),

@@ -12,7 +12,6 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -28,10 +27,10 @@ use fullduplex::{CloseCode, Event, Initiator, Message, Role, SendError};
 fn the_roles_move_to_threads() {
     fn is_send<T: Send + 'static>() {}
     fn is_shared<T: Clone + Sync>() {}
-    is_send::<Reader<TcpStream>>();
+    is_send::<Reader>();
     is_send::<Sender>();
     is_shared::<Sender>();
-    is_send::<Writer<TcpStream>>();
+    is_send::<Writer>();
 }
 
 /// R6455-5.5.2-01: a thread that does nothing but read is enough for Pings to be answered.

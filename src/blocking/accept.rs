@@ -178,7 +178,7 @@ impl<S: Read + Write> Pending<S, HttpRequest> {
 pub struct Accepting<S> {
     stream: Stream<S>,
     inbox: Inbox,
-    accepting: driver::Accepting,
+    handshake: driver::Accepting,
 }
 
 impl Accepting<TcpStream> {
@@ -204,7 +204,7 @@ impl<S: Read + Write> Accepting<S> {
         Self {
             stream,
             inbox: Inbox::new(),
-            accepting: driver::Accepting::new(handshake),
+            handshake: driver::Accepting::new(handshake),
         }
     }
 
@@ -214,7 +214,7 @@ impl<S: Read + Write> Accepting<S> {
     ///
     /// [`Error::Handshake`] when the request was refused, or [`Error::Io`].
     pub fn advance(mut self) -> Result<Step<Self, Incoming<S>>, Error> {
-        let incoming = match self.accepting.poll(&mut self.inbox, &mut self.stream) {
+        let incoming = match self.handshake.poll(&mut self.inbox, &mut self.stream) {
             Poll::Ready(incoming) => incoming?,
             Poll::Pending => return Ok(Step::Continue(self)),
         };

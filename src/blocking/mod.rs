@@ -2,9 +2,9 @@
 //! [`Write`](std::io::Write).
 //!
 //! A server gets a [`WebSocket`] from [`accept()`], or from [`receive`] if it wants to look at the
-//! request first or to serve pages on the same port. A client gets one from [`connect()`]. Over TCP
-//! the deadlines of [`Timeouts`](crate::Timeouts) are kept; over other streams
-//! they are looked at whenever a call returns, so give those read and write timeouts of their own.
+//! request first or to serve pages on the same port. A client gets one from [`connect()`]. Over TCP,
+//! and TLS as a client opens it, the deadlines of [`Timeouts`](crate::Timeouts) are kept; over other
+//! streams they are looked at whenever a call returns, so give those read and write timeouts of their own.
 //!
 //! Streams may block, have timeouts, or not block at all: what cannot be done now is
 //! [`Error::WouldBlock`] and leaves everything as it was.
@@ -87,14 +87,16 @@
 
 mod accept;
 mod connect;
+mod maybe_tls;
 mod split;
 mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
 mod websocket;
 
 pub use crate::error::Error;
 pub use accept::{Accepting, Incoming, Pending, accept, accept_tcp, receive, receive_tcp};
-pub use connect::{Connected, Connecting, connect, connect_over, connect_with};
-pub use split::{Reader, Sender, Writer, split_over};
-#[cfg(feature = "rustls")]
-pub use split::{TlsRead, TlsWrite};
+pub use connect::{Connected, Connecting, connect, connect_over, connect_to, connect_with};
+pub use maybe_tls::MaybeTls;
+pub use split::{ReadHalf, Reader, Sender, WriteHalf, Writer, split_over};
 pub use websocket::WebSocket;

@@ -228,6 +228,36 @@ impl Inbox {
         }
     }
 
+    /// Whether it holds nothing that belongs to a connection.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.held() == 0 && self.wanted == 0 && !self.gathering
+    }
+
+    /// Forgets what was told and lent to the connection that it served, before another one has it.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn hand_on(&mut self) {
+        self.fresh = false;
+        self.large_text = Utf8Bytes::default();
+    }
+
+    /// How many bytes are held for the connection.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn in_use(&self) -> usize {
+        let gathered = if self.gathering {
+            self.text.len() + self.bytes.len()
+        } else {
+            0
+        };
+        self.held() + gathered
+    }
+
+    /// How much memory it takes.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn size(&self) -> usize {
+        self.block.capacity() + self.text.capacity() + self.bytes.capacity()
+    }
+
     /// Forgets every byte; the memory stays.
     pub(super) fn clear(&mut self) {
         (self.gathering, self.fresh) = (false, false);

@@ -422,6 +422,24 @@ impl Connection {
         inbox.park()
     }
 
+    /// Whether it has no memory to queue into, and would have to take some.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn lacks_buffer(&self) -> bool {
+        self.sender.lacks_buffer()
+    }
+
+    /// Queues into `buffer` from now on. The connection [lacks](Self::lacks_buffer) one.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn lend_buffer(&mut self, buffer: Vec<u8>) {
+        self.sender.lend_buffer(buffer);
+    }
+
+    /// Takes the memory of the queue if nothing is queued.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        self.sender.take_buffer()
+    }
+
     /// Whether the next message would be refused because too much is queued.
     pub fn is_full(&self) -> bool {
         self.sender.is_full()
@@ -437,18 +455,6 @@ impl Connection {
     #[cfg(feature = "std")]
     pub(crate) fn has_failed(&self) -> bool {
         self.receiver.failure().is_some() || self.receiver.eof()
-    }
-
-    /// Starts all deadlines anew, on the clock of whoever drives the connection from now on.
-    #[cfg(feature = "std")]
-    pub(crate) fn restart_timers(&mut self) {
-        self.timers.restart();
-    }
-
-    /// Does not count the time up to `now` against a Pong that is awaited.
-    #[cfg(feature = "std")]
-    pub(crate) fn excuse_silence(&mut self, now: Duration) {
-        self.timers.excuse_silence(now);
     }
 
     /// The two halves, each usable on its own thread. Deadlines stay behind: halves have none.

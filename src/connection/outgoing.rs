@@ -84,6 +84,26 @@ impl Outgoing {
         self.payloads.push_back((self.buffer.len(), payload));
     }
 
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn lacks_buffer(&self) -> bool {
+        self.buffer.capacity() == 0
+    }
+
+    /// Takes over the memory of `buffer`.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
+        if self.lacks_buffer() {
+            buffer.clear();
+            self.buffer = buffer;
+        }
+    }
+
+    /// Takes the memory if nothing waits and there is any.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        (self.is_empty() && !self.lacks_buffer()).then(|| mem::take(&mut self.buffer))
+    }
+
     /// Gives the memory back if nothing waits.
     pub(super) fn release(&mut self) {
         if self.is_empty() {

@@ -292,6 +292,21 @@ impl Sender {
         self.queue.release();
     }
 
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn lacks_buffer(&self) -> bool {
+        self.queue.lacks_buffer()
+    }
+
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn lend_buffer(&mut self, buffer: Vec<u8>) {
+        self.queue.lend_buffer(buffer);
+    }
+
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        self.queue.take_buffer()
+    }
+
     pub(super) fn answer_ping(&mut self, payload: &[u8]) {
         // Nothing follows our Close frame.
         if self.queue.close().is_none() {

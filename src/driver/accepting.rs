@@ -1,7 +1,6 @@
 //! The server's opening handshake, up to the request or the refusal.
 
 use core::task::{Poll, ready};
-use core::time::Duration;
 
 use super::{Answering, Transport};
 use crate::connection::Inbox;
@@ -42,7 +41,7 @@ impl Accepting {
 
     /// When [`poll`](Self::poll) is to be called again at the latest.
     #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+    pub(crate) fn poll_timeout(&self) -> Option<core::time::Duration> {
         match self.stage.as_ref()? {
             Stage::Receiving(handshake) => handshake.poll_timeout(),
             Stage::Refusing(answering, _) => answering.poll_timeout(),

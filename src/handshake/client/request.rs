@@ -126,6 +126,28 @@ impl Request {
         &self.url
     }
 
+    /// The same request elsewhere. To another origin nothing goes along that may be a secret.
+    pub(super) fn redirected(&self, url: Url) -> Self {
+        const HARMLESS: [&str; 2] = ["Accept-Language", "User-Agent"];
+        let origin = |url: &Url| (url.is_secure(), url.host().to_owned(), url.port());
+        let same_origin = origin(&self.url) == origin(&url);
+        let mut request = self.clone();
+        request.url = url;
+        if !same_origin {
+            request.host = None;
+            request.headers = self
+                .headers
+                .iter()
+                .filter(|(name, _)| {
+                    HARMLESS
+                        .iter()
+                        .any(|other| name.eq_ignore_ascii_case(other))
+                })
+                .collect();
+        }
+        request
+    }
+
     /// The request as it is sent.
     pub(super) fn encode(&self, key: &Key, config: &Config) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);

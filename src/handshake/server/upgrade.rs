@@ -110,6 +110,12 @@ impl Upgrade {
         })
     }
 
+    /// How long the client may take over its handshake.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) const fn patience(&self) -> Option<core::time::Duration> {
+        self.config.timeouts.handshake
+    }
+
     /// The request.
     pub const fn request(&self) -> &HttpRequest {
         &self.request

@@ -1,0 +1,267 @@
+//! A connection over a stream, polled by one task or by two.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::task::{Context, Poll, Waker, ready};
+
+use super::io::{Alarm, Io, Polled};
+use super::memory::{Memory, lend_buffer, take_buffer};
+use super::shutdown::{Attachment, Shutdown};
+use super::wakers::{Side, Wakers};
+use crate::connection::{Connection, Event, Outcome, ReceiveError, Received, SendError, State};
+use crate::driver::Driver;
+use crate::error::Error;
+use crate::frame::{CloseCode, CloseFrame};
+use crate::message::Message;
+
+/// Everything but the receive memory, which an event may be borrowing.
+pub(super) struct Core<I: Io> {
+    driver: Driver,
+    io: I,
+    alarm: Alarm<I::Clock>,
+    wakers: Arc<Wakers>,
+    /// How much was read since the receiving task waited last.
+    read: u32,
+    /// Whether a task may be waiting for the stream to take bytes.
+    blocked: bool,
+    /// The shutdown that it takes part in, until it has ended.
+    attachment: Option<Attachment>,
+}
+
+impl<I: Io> Core<I> {
+    pub(super) fn new(io: I, mut alarm: Alarm<I::Clock>, connection: Connection) -> Self {
+        alarm.change_hands(); // the task that did the handshake is not the one that will wait
+        Self {
+            driver: Driver::new(connection),
+            io,
+            alarm,
+            wakers: Arc::default(),
+            read: 0,
+            blocked: false,
+            attachment: None,
+        }
+    }
+
+    /// Takes part in `shutdown`, and in no other.
+    pub(super) fn attach(&mut self, shutdown: &Shutdown) {
+        let attachment = Attachment::new(shutdown, Arc::clone(&self.wakers));
+        if let Some(CloseFrame { code, reason }) = attachment.farewell() {
+            // It was checked when closing began.
+            let _ = self.queue_close(*code, reason);
+        }
+        self.attachment = Some(attachment);
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.driver.connection
+    }
+
+    pub(super) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.driver.connection
+    }
+
+    /// Lends what was received.
+    pub(super) fn lend<'m>(
+        &mut self,
+        memory: &'m mut Memory,
+        received: Received,
+    ) -> Result<Event<'m>, ReceiveError> {
+        self.driver.view(memory.inbox(), received)
+    }
+
+    /// The connection, with memory to answer into.
+    pub(super) fn answering(&mut self) -> &mut Connection {
+        lend_buffer(&mut self.driver.connection);
+        &mut self.driver.connection
+    }
+
+    pub(super) fn io(&self) -> &I {
+        &self.io
+    }
+
+    pub(super) fn into_parts(self) -> (I, Connection) {
+        (self.io, self.driver.connection)
+    }
+
+    /// The next thing received; `None` after the closing handshake.
+    #[inline]
+    pub(super) fn poll_received(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &mut Memory,
+    ) -> Poll<Result<Option<Received>, Error>> {
+        let inbox = memory.inbox();
+        if let Some(received) = self.driver.take_received(inbox) {
+            return Poll::Ready(Ok(Some(received)));
+        }
+        let polled = self.poll(cx, Side::Receiving, |driver, transport| {
+            driver.poll_received(inbox, transport, None)
+        });
+        match &polled {
+            Poll::Ready(Ok(Some(_))) => {}
+            // Nothing will come of what the other task waits for.
+            Poll::Ready(_) => self.wakers.wake(Side::Sending),
+            Poll::Pending => {
+                memory.release();
+                take_buffer(&mut self.driver.connection);
+            }
+        }
+        polled.map_err(Error::from)
+    }
+
+    /// The next message; `None` after the closing handshake.
+    pub(super) fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &mut Memory,
+    ) -> Poll<Result<Option<Message>, Error>> {
+        loop {
+            let Some(received) = ready!(self.poll_received(cx, memory))? else {
+                return Poll::Ready(Ok(None));
+            };
+            // What cannot be lent ends the connection, which comes next.
+            let event = self.lend(memory, received).ok();
+            if let Some(message) = event.and_then(Event::into_message) {
+                memory.release_vacant();
+                return Poll::Ready(Ok(Some(message)));
+            }
+        }
+    }
+
+    /// Ends a connection whose event could not be lent.
+    pub(super) fn poll_failed(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let cause = self.driver.connection.outcome_so_far().cause;
+        let error = cause.unwrap_or(ReceiveError::UnexpectedEof);
+        let polled = self.poll(cx, Side::Receiving, |driver, transport| {
+            driver.poll_fail(error, transport, None)
+        });
+        let failure = ready!(polled);
+        self.wakers.wake(Side::Sending);
+        Poll::Ready(failure.into())
+    }
+
+    /// Waits for the end of the closing handshake and of the stream.
+    pub(super) fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        memory: &mut Memory,
+    ) -> Poll<Outcome> {
+        let polled = self.poll(cx, Side::Receiving, |driver, transport| {
+            driver.poll_close(memory.inbox(), transport)
+        });
+        memory.release();
+        take_buffer(&mut self.driver.connection);
+        polled
+    }
+
+    /// Writes everything queued.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let polled = self.poll(cx, Side::Sending, |driver, transport| {
+            driver.poll_flush(transport)
+        });
+        match &polled {
+            Poll::Ready(Ok(())) => take_buffer(&mut self.driver.connection),
+            Poll::Ready(Err(_)) => self.wakers.wake(Side::Receiving), // it ends for both
+            Poll::Pending => {}
+        }
+        polled.map_err(Error::from)
+    }
+
+    /// Waits until a message can be queued, or never can.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while self.driver.connection.is_full() {
+            let flushed = self.poll_flush(cx)?;
+            if flushed.is_pending() && self.driver.connection.is_full() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Queues a message.
+    pub(super) fn queue(&mut self, message: Message) -> Result<(), Error> {
+        Ok(self.answering().send(message)?)
+    }
+
+    /// Queues a Ping.
+    pub(super) fn queue_ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        Ok(self.answering().ping(payload)?)
+    }
+
+    /// Queues the Close frame, unless one was, and starts its deadline.
+    pub(super) fn queue_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        match self.driver.connection.close(code, reason) {
+            Ok(()) => {
+                self.driver.connection.handle_timeout(self.alarm.now());
+                self.wakers.wake(Side::Receiving); // which watches the deadline
+                Ok(())
+            }
+            Err(SendError::Closed) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Drives the connection for the task of `side`. When there is nothing to do but wait, that
+    /// task is woken by the stream, by a deadline, or by the other task.
+    fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        mut drive: impl FnMut(&mut Driver, &mut Polled<'_, '_, I>) -> Poll<T>,
+    ) -> Poll<T> {
+        self.wakers.register(side, cx.waker());
+        self.say_farewell(); // whoever closes all wakes who is registered
+        let polled = loop {
+            let mut transport = Polled {
+                io: &mut self.io,
+                epoch: self.alarm.epoch(),
+                cx,
+                wakers: Some(&self.wakers),
+                read: &mut self.read,
+                blocked: &mut self.blocked,
+                yielded: false,
+            };
+            let polled = drive(&mut self.driver, &mut transport);
+            if polled.is_ready() || self.poll_alarm().is_pending() {
+                break polled;
+            }
+        };
+        if self.blocked && !self.driver.waits_to_write() {
+            // What the other task may have been waiting for was done here.
+            self.blocked = false;
+            self.wakers.wake(side.other());
+        }
+        if polled.is_ready() && self.driver.connection.state() == State::Closed {
+            self.attachment = None;
+        }
+        polled
+    }
+
+    /// Queues the Close frame of the shutdown, once that has begun.
+    #[inline]
+    fn say_farewell(&mut self) {
+        let connection = &mut self.driver.connection;
+        if let Some(attachment) = &self.attachment
+            && let Some(CloseFrame { code, reason }) = attachment.farewell()
+            && connection.close(*code, reason).is_ok()
+        {
+            connection.handle_timeout(self.alarm.now()); // its deadline starts
+        }
+    }
+
+    /// `Ready` if a deadline has passed. Both tasks are woken by the next one.
+    fn poll_alarm(&mut self) -> Poll<()> {
+        let due = self.driver.connection.poll_timeout();
+        if self.alarm.covers(due) {
+            return Poll::Pending;
+        }
+        let waker = Waker::from(Arc::clone(&self.wakers));
+        self.alarm.poll(due, &mut Context::from_waker(&waker))
+    }
+}
+
+impl<I: Io> fmt::Debug for Core<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.driver.connection.fmt(f)
+    }
+}

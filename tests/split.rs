@@ -252,9 +252,9 @@ fn a_sender_waits_for_room() {
         let mut peer = end.peer;
         let reading = thread::spawn(move || rest(&mut peer));
         in_time(|| {
-            waiting
-                .into_iter()
-                .for_each(|thread| thread.join().unwrap())
+            for thread in waiting {
+                thread.join().unwrap();
+            }
         });
         end.sender.close(CloseCode::NORMAL, "").unwrap();
         drop(end.reader); // the peer never answers
@@ -271,7 +271,7 @@ fn a_queue_without_room_is_an_error() {
     let mut config = timeless();
     config.limits.max_outgoing = 0;
     let end = split(Role::Server, &config);
-    let sender = end.sender.clone();
+    let sender = end.sender;
     let (sent, pinged) = in_time(move || (sender.send("x"), sender.ping(b"")));
     assert_eq!(unsent(sent).error, SendError::Full);
     assert!(matches!(pinged, Err(Error::Send(SendError::Full))));

@@ -39,7 +39,7 @@ fn a_flood_that_nobody_reads_is_bounded() {
         config.limits.max_message = MESSAGE as u64;
         let (socket, mut peer) = open(role, &config);
         let mut rounds = frame_to(role, PING, &[1; 125]).repeat(1000);
-        rounds.extend(frame_to(role, BINARY, &[2; MESSAGE]));
+        rounds.extend(frame_to(role, BINARY, &vec![2; MESSAGE]));
         let done = frame_to(role, TEXT, b"done");
 
         let before = ALLOCATOR.allocated();

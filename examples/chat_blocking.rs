@@ -14,7 +14,7 @@ use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::thread;
 
-use fullduplex::blocking::{self, Error, MaybeTlsRead, Reader, Sender};
+use fullduplex::blocking::{self, Error, Reader, Sender};
 use fullduplex::{CloseCode, Message};
 
 const USAGE: &str = "usage: chat_blocking [URL]";
@@ -76,7 +76,7 @@ fn send_lines(sender: &Sender) {
 }
 
 /// Prints what comes, until the connection ends or nobody wants to see more.
-fn print_messages(reader: &mut Reader<MaybeTlsRead>, sender: &Sender) -> Result<(), Error> {
+fn print_messages(reader: &mut Reader, sender: &Sender) -> Result<(), Error> {
     let mut output = io::stdout();
     while let Some(message) = reader.recv()? {
         let printed = match message {

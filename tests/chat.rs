@@ -1,5 +1,5 @@
 //! The example `chat_blocking` as a program.
-#![cfg(feature = "std")]
+#![cfg(all(feature = "std", unix))]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -72,6 +72,7 @@ fn text(output: &Output) -> String {
 /// What comes is printed while nothing is typed, and what is typed goes out while nothing comes.
 #[test]
 fn chat_blocking_talks_both_ways_at_once() {
+    example("chat_blocking"); // builds it, which may take its time
     in_time(|| {
         let mut chat = start();
         for number in 0..3 {
@@ -106,6 +107,7 @@ fn chat_blocking_talks_both_ways_at_once() {
 /// It ends when the server does, whatever the keyboard says.
 #[test]
 fn chat_blocking_ends_when_the_server_closes() {
+    example("chat_blocking");
     in_time(|| {
         let mut chat = start();
         let outcome = chat

@@ -12,7 +12,6 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -28,10 +27,10 @@ use fullduplex::{CloseCode, Event, Initiator, Message, Role, SendError};
 fn the_roles_move_to_threads() {
     fn is_send<T: Send + 'static>() {}
     fn is_shared<T: Clone + Sync>() {}
-    is_send::<Reader<TcpStream>>();
+    is_send::<Reader>();
     is_send::<Sender>();
     is_shared::<Sender>();
-    is_send::<Writer<TcpStream>>();
+    is_send::<Writer>();
 }
 
 /// R6455-5.5.2-01: a thread that does nothing but read is enough for Pings to be answered.
@@ -253,9 +252,9 @@ fn a_sender_waits_for_room() {
         let mut peer = end.peer;
         let reading = thread::spawn(move || rest(&mut peer));
         in_time(|| {
-            waiting
-                .into_iter()
-                .for_each(|thread| thread.join().unwrap())
+            for thread in waiting {
+                thread.join().unwrap();
+            }
         });
         end.sender.close(CloseCode::NORMAL, "").unwrap();
         drop(end.reader); // the peer never answers
@@ -272,7 +271,7 @@ fn a_queue_without_room_is_an_error() {
     let mut config = timeless();
     config.limits.max_outgoing = 0;
     let end = split(Role::Server, &config);
-    let sender = end.sender.clone();
+    let sender = end.sender;
     let (sent, pinged) = in_time(move || (sender.send("x"), sender.ping(b"")));
     assert_eq!(unsent(sent).error, SendError::Full);
     assert!(matches!(pinged, Err(Error::Send(SendError::Full))));

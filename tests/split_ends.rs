@@ -179,6 +179,28 @@ fn keepalive_works_after_a_split() {
     }
 }
 
+/// Who looks for messages now and then notices a peer that is gone, too.
+#[test]
+fn keepalive_works_for_who_polls() {
+    for role in ROLES {
+        let (mut socket, _peer) = open(role, &keepalive(SHORT, SHORT));
+        socket.set_read_timeout(Some(Duration::from_millis(5)));
+        let (mut reader, _sender, writer) = socket.split().unwrap();
+        let writing = thread::spawn(|| writer.run());
+        let error = in_time(move || {
+            loop {
+                match reader.recv() {
+                    Err(Error::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+                    result => break result.unwrap_err(),
+                }
+            }
+        });
+        let timeout = ReceiveError::KeepaliveTimeout;
+        assert!(matches!(error, Error::Receive(error) if error == timeout));
+        assert_eq!(in_time(|| writing.join().unwrap()).cause, Some(timeout));
+    }
+}
+
 /// A peer that takes nothing is given up although the Writer is in the middle of a write.
 #[test]
 fn keepalive_notices_a_peer_that_takes_nothing() {

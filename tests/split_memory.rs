@@ -39,7 +39,7 @@ fn a_flood_that_nobody_reads_is_bounded() {
         config.limits.max_message = MESSAGE as u64;
         let (socket, mut peer) = open(role, &config);
         let mut rounds = frame_to(role, PING, &[1; 125]).repeat(1000);
-        rounds.extend(frame_to(role, BINARY, &[2; MESSAGE]));
+        rounds.extend(frame_to(role, BINARY, &vec![2; MESSAGE]));
         let done = frame_to(role, TEXT, b"done");
 
         let before = ALLOCATOR.allocated();
@@ -72,8 +72,8 @@ fn a_flood_that_nobody_reads_is_bounded() {
         });
         let received = 2 * MESSAGE + 64 * KIB;
         let sent = 2 * (MAX_OUTGOING + MESSAGE);
-        let waiting = 4 * MESSAGE; // in the hands of those who send
-        let bound = (received + sent) * 3 / 2 + waiting + 2 * 64 * KIB;
+        let held = 4 * MESSAGE; // in the hands of those who send
+        let bound = (received + sent) * 3 / 2 + held + 2 * 64 * KIB;
         assert!(most < bound, "{most} of {bound} bytes");
         assert!(most > MAX_OUTGOING, "{most} bytes: the queue was not full");
         assert!(sender.try_send(Message::text("")).is_err());
@@ -81,9 +81,9 @@ fn a_flood_that_nobody_reads_is_bounded() {
         drop((reader, peer.join().unwrap()));
         in_time(move || {
             writing.join().unwrap();
-            sending
-                .into_iter()
-                .for_each(|thread| thread.join().unwrap());
+            for thread in sending {
+                thread.join().unwrap();
+            }
         });
     }
 }

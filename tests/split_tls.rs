@@ -18,14 +18,14 @@ use std::thread;
 
 use common::net::{in_time, listen, patient, read_to_end};
 use common::pair::{PING, PONG, TEXT, close_to, frame_to, parse_frames, timeless};
-use fullduplex::blocking::{Error, Reader, Sender, TlsRead, TlsWrite, WebSocket, Writer};
+use fullduplex::blocking::{Error, Reader, Sender, WebSocket, Writer};
 use fullduplex::{CloseCode, Connection, Inbox, MaskKeys, Message, Role};
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls::{StreamOwned, SupportedProtocolVersion};
 
-type Parts = (Reader<TlsRead>, Sender, Writer<TlsWrite>);
+type Parts = (Reader, Sender, Writer);
 type Peer = StreamOwned<ClientConnection, TcpStream>;
 
 static VERSIONS: [&SupportedProtocolVersion; 2] =

@@ -98,7 +98,5 @@ pub use crate::error::Error;
 pub use accept::{Accepting, Incoming, Pending, accept, accept_tcp, receive, receive_tcp};
 pub use connect::{Connected, Connecting, connect, connect_over, connect_to, connect_with};
 pub use maybe_tls::MaybeTls;
-pub use split::{MaybeTlsRead, MaybeTlsWrite, Reader, Sender, Writer, split_over};
-#[cfg(feature = "rustls")]
-pub use split::{TlsRead, TlsWrite};
+pub use split::{ReadHalf, Reader, Sender, WriteHalf, Writer, split_over};
 pub use websocket::WebSocket;

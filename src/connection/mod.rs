@@ -457,18 +457,6 @@ impl Connection {
         self.receiver.failure().is_some() || self.receiver.eof()
     }
 
-    /// Starts all deadlines anew, on the clock of whoever drives the connection from now on.
-    #[cfg(feature = "std")]
-    pub(crate) fn restart_timers(&mut self) {
-        self.timers.restart();
-    }
-
-    /// Does not count the time up to `now` against a Pong that is awaited.
-    #[cfg(feature = "std")]
-    pub(crate) fn excuse_silence(&mut self, now: Duration) {
-        self.timers.excuse_silence(now);
-    }
-
     /// The two halves, each usable on its own thread. Deadlines stay behind: halves have none.
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)

@@ -97,6 +97,22 @@ impl Connection {
         self.heard = true;
     }
 
+    /// Starts all deadlines anew, on the clock of whoever drives the connection from now on.
+    pub(crate) fn restart_timers(&mut self) {
+        self.timers.marks = None;
+    }
+
+    /// Whether the connection fails at `now` because a Pong has not come. It may wait to be read.
+    pub(crate) fn is_pong_overdue(&self, now: Duration) -> bool {
+        let left = self
+            .timers
+            .marks
+            .is_some_and(|marks| matches!(marks.ping, Ping::Left(_)));
+        let due = (self.timers.next())
+            .is_some_and(|(due, at)| due == Due::KeepaliveTimeout && at <= Span::new(now));
+        left && due
+    }
+
     /// Whether the transport has taken bytes since the time was told last.
     pub(crate) fn has_progressed(&self) -> bool {
         let written = self.sender.written();
@@ -148,22 +164,6 @@ impl Timers {
         }
         let (due, _) = self.next().filter(|(_, deadline)| *deadline <= now)?;
         Some(due)
-    }
-
-    /// Starts anew with the next call, which may be on another clock.
-    #[cfg(feature = "std")]
-    pub(super) fn restart(&mut self) {
-        self.marks = None;
-    }
-
-    /// Nobody reads at `now`, so the peer cannot be blamed for a Pong that is missing.
-    #[cfg(feature = "std")]
-    pub(super) fn excuse_silence(&mut self, now: Duration) {
-        if let Some(marks) = &mut self.marks
-            && let Ping::Left(at) = &mut marks.ping
-        {
-            *at = Span::new(now);
-        }
     }
 
     /// A Ping was queued; it has left when `end` bytes have been written.

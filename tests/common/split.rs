@@ -24,16 +24,13 @@ pub const FAR_TOO_MUCH: usize = 64 << 20;
 
 /// Our end, split and with a thread that writes, and a plain socket as its peer.
 pub struct Split {
-    pub reader: Reader<TcpStream>,
+    pub reader: Reader,
     pub sender: Sender,
     pub writing: JoinHandle<Outcome>,
     pub peer: TcpStream,
 }
 
-pub fn parts(
-    role: Role,
-    config: &Config,
-) -> (Reader<TcpStream>, Sender, Writer<TcpStream>, TcpStream) {
+pub fn parts(role: Role, config: &Config) -> (Reader, Sender, Writer, TcpStream) {
     let (socket, peer) = open(role, config);
     let (reader, sender, writer) = socket.split().unwrap();
     (reader, sender, writer, peer)

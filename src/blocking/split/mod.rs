@@ -4,7 +4,7 @@
 //! Two roles are not enough. A blocking reader that wrote the answers to Pings itself would stop
 //! reading while the peer does not read; with a peer that does the same, both would wait for ever.
 
-mod maybe_tls;
+mod halves;
 mod reader;
 mod sender;
 mod shared;
@@ -19,16 +19,19 @@ use core::time::Duration;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-pub use maybe_tls::{MaybeTlsRead, MaybeTlsWrite};
+#[cfg(feature = "rustls")]
+use rustls::{ClientConnection, ServerConnection, StreamOwned};
+
+pub use halves::{ReadHalf, WriteHalf};
 pub use reader::Reader;
 pub use sender::Sender;
-#[cfg(feature = "rustls")]
-pub use tls::{TlsRead, TlsWrite};
 pub use writer::Writer;
 
+use super::maybe_tls::MaybeTls;
 use super::websocket::WebSocket;
 use crate::connection::{Connection, Inbox};
 use crate::error::Error;
+use halves::Rest;
 use shared::Shared;
 use sync::Arc;
 
@@ -69,15 +72,95 @@ impl WebSocket<TcpStream> {
     /// # Errors
     ///
     /// [`Error::Io`] if the system has no more handles for the socket, of which this takes three.
-    pub fn split(self) -> Result<(Reader<TcpStream>, Sender, Writer<TcpStream>), Error> {
-        let read_timeout = self.read_timeout();
-        let (stream, connection, inbox) = self.into_parts();
-        stream.set_read_timeout(read_timeout)?;
-        let write = prepare(&stream)?;
-        let control = stream.try_clone()?;
-        let shutdown = move |how| control.shutdown(how);
-        Ok(split_over(stream, write, shutdown, connection, inbox))
+    pub fn split(self) -> Result<(Reader, Sender, Writer), Error> {
+        let (socket, rest) = take_apart(self, |tcp| tcp)?;
+        halves::split(
+            socket,
+            #[cfg(feature = "rustls")]
+            None,
+            rest,
+        )
     }
+}
+
+impl WebSocket<MaybeTls> {
+    /// As [over TCP](WebSocket#method.split). A TLS session is locked for computing only, and never
+    /// while bytes move through the socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the system has no more handles for the socket, of which this takes three.
+    pub fn split(self) -> Result<(Reader, Sender, Writer), Error> {
+        let (stream, rest) = take_apart(self, MaybeTls::tcp)?;
+        #[cfg(feature = "rustls")]
+        let (socket, session) = match stream {
+            MaybeTls::Plain(socket) => (socket, None),
+            MaybeTls::Tls(tls) => (tls.sock, Some(rustls::Connection::Client(tls.conn))),
+        };
+        #[cfg(not(feature = "rustls"))]
+        let MaybeTls::Plain(socket) = stream;
+        halves::split(
+            socket,
+            #[cfg(feature = "rustls")]
+            session,
+            rest,
+        )
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl WebSocket<StreamOwned<ClientConnection, TcpStream>> {
+    /// As [over TCP](WebSocket#method.split). The TLS session is locked for computing only, and never
+    /// while bytes move through the socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the system has no more handles for the socket, of which this takes three, or
+    /// if the TLS handshake was not done and fails.
+    pub fn split(self) -> Result<(Reader, Sender, Writer), Error> {
+        let (stream, rest) = take_apart(self, |tls| &tls.sock)?;
+        split_tls(stream.conn.into(), stream.sock, rest)
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl WebSocket<StreamOwned<ServerConnection, TcpStream>> {
+    /// As [over TCP](WebSocket#method.split). The TLS session is locked for computing only, and never
+    /// while bytes move through the socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the system has no more handles for the socket, of which this takes three, or
+    /// if the TLS handshake was not done and fails.
+    pub fn split(self) -> Result<(Reader, Sender, Writer), Error> {
+        let (stream, rest) = take_apart(self, |tls| &tls.sock)?;
+        split_tls(stream.conn.into(), stream.sock, rest)
+    }
+}
+
+#[cfg(feature = "rustls")]
+fn split_tls(
+    mut session: rustls::Connection,
+    mut socket: TcpStream,
+    rest: Rest,
+) -> Result<(Reader, Sender, Writer), Error> {
+    if session.is_handshaking() {
+        session.complete_io(&mut socket)?;
+    }
+    halves::split(socket, Some(session), rest)
+}
+
+/// The stream, with the read timeout that the WebSocket had, and what else there is.
+fn take_apart<S: Read + Write>(
+    socket: WebSocket<S>,
+    tcp: fn(&S) -> &TcpStream,
+) -> Result<(S, Rest), Error> {
+    let read_timeout = socket.read_timeout();
+    let (stream, connection, inbox) = socket.into_parts();
+    // Zero means none to a socket.
+    let read_timeout = read_timeout.map(|timeout| timeout.max(Duration::from_millis(1)));
+    tcp(&stream).set_read_timeout(read_timeout)?;
+    Ok((stream, Rest { connection, inbox }))
 }
 
 /// Splits a connection over two halves of a transport: what [`WebSocket::split`] does over TCP,
@@ -123,21 +206,6 @@ pub fn split_over<R: Read, W: Write>(
     let sender = Sender::new(Arc::clone(&shared));
     let writer = Writer::new(write, |_| {}, Arc::clone(&shared));
     (Reader::new(read, inbox, shared), sender, writer)
-}
-
-/// What the roles share, for a connection over TCP.
-fn shared(connection: Connection, stream: &TcpStream) -> io::Result<Arc<Shared>> {
-    let control = stream.try_clone()?;
-    Ok(Arc::new(Shared::new(connection, move |how| {
-        control.shutdown(how)
-    })))
-}
-
-/// Makes a socket fit for the Writer.
-fn prepare(stream: &TcpStream) -> io::Result<TcpStream> {
-    stream.set_nonblocking(false)?;
-    stream.set_write_timeout(Some(TURN))?;
-    stream.try_clone()
 }
 
 /// Whether an error says that a call can be made again.

@@ -1,8 +1,10 @@
 //! The role that receives.
 
 use core::fmt;
+use core::time::Duration;
 use std::io::{self, ErrorKind, Read};
 
+use super::halves::ReadHalf;
 use super::is_not_now;
 use super::shared::{Shared, State};
 use super::sync::Arc;
@@ -33,7 +35,7 @@ use crate::message::Message;
 /// assert!(writing.join().unwrap().clean);
 /// # Ok::<(), blocking::Error>(())
 /// ```
-pub struct Reader<R> {
+pub struct Reader<R = ReadHalf> {
     read: R,
     inbox: Inbox,
     shared: Arc<Shared>,
@@ -115,18 +117,18 @@ fn receive(
 ) -> Result<Result<Option<Received>, ReceiveError>, Error> {
     loop {
         let found = shared.with(|state| {
-            state.reading = false;
+            state.stop_reading();
             loop {
                 match state.connection.advance(inbox) {
                     Ok(None) if state.connection.has_received_close() => return Some(Ok(None)),
                     Ok(None) => {}
                     found => return Some(found),
                 }
-                state.connection.handle_timeout(shared.now());
+                state.start_reading(shared.now());
                 if !state.connection.has_failed() {
-                    state.reading = true;
                     return None;
                 }
+                state.stop_reading();
             }
         });
         if let Some(found) = found {
@@ -135,7 +137,7 @@ fn receive(
         match read.read(inbox.spare(0)) {
             Ok(count) if count > 0 => inbox.received(count),
             result => {
-                shared.with(|state| note(state, result))?;
+                shared.with(|state| note(state, result, shared.now()))?;
                 shared.wait_for(|state| state.is_settled().then_some(()));
             }
         }
@@ -143,13 +145,16 @@ fn receive(
 }
 
 /// Takes note of a read that brought nothing to keep.
-fn note(state: &mut State, result: io::Result<usize>) -> Result<(), Error> {
-    state.reading = false;
+fn note(state: &mut State, result: io::Result<usize>, now: Duration) -> Result<(), Error> {
+    state.stop_reading();
     match result {
         Ok(0) => state.read_ended(),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
-        Err(error) if is_not_now(&error) => return Err(Error::WouldBlock),
+        Err(error) if is_not_now(&error) => {
+            state.connection.handle_timeout(now); // nothing has come in time
+            return Err(Error::WouldBlock);
+        }
         Err(error) => state.read_failed(error),
     }
     Ok(())
@@ -164,7 +169,7 @@ fn finish(read: &mut impl Read, shared: &Shared) -> Result<(), Error> {
             return Ok(());
         }
         let result = read.read(&mut dropped);
-        shared.with(|state| note(state, result))?;
+        shared.with(|state| note(state, result, shared.now()))?;
     }
 }
 

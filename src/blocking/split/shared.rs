@@ -20,6 +20,7 @@ use std::net::Shutdown;
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use super::TURN;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use super::writer::Chunk;
 use crate::connection::{Connection, Outcome, ReceiveError, SendError, State as Phase};
@@ -51,8 +52,8 @@ pub(super) struct State {
     writer_waits: bool,
     /// How many wait for `change`.
     waiting: usize,
-    /// The Reader waits for the peer.
-    pub(super) reading: bool,
+    /// Since when the Reader waits for the peer.
+    reading: Option<Duration>,
     /// The peer has ended its side, but is still owed our last frames.
     read_ended: bool,
     /// Reading failed, and the transport has something to say about it.
@@ -96,7 +97,7 @@ impl Shared {
                 flushing: false,
                 writer_waits: false,
                 waiting: 0,
-                reading: false,
+                reading: None,
                 read_ended: false,
                 read_failed: false,
                 write_failed: false,
@@ -146,15 +147,12 @@ impl Shared {
         let mut state = self.lock();
         let task = loop {
             let now = self.now();
-            if !state.reading {
-                state.connection.excuse_silence(now);
-            }
-            state.connection.handle_timeout(now);
+            state.watch(now);
             let task = state.task();
             if task != Task::Wait || give_up.is_some_and(|give_up| give_up <= now) {
                 break task;
             }
-            let until = earlier(state.connection.poll_timeout(), give_up);
+            let until = earlier(state.watch_again(now), give_up);
             state.writer_waits = true;
             state = match until.map(|until| until.saturating_sub(now)) {
                 None => {
@@ -253,6 +251,37 @@ impl State {
         } else {
             Task::Wait
         }
+    }
+
+    /// Watches deadlines for the Writer. A Pong is only missed if somebody has looked for it, so that
+    /// an application that takes its time is not cut off.
+    fn watch(&mut self, now: Duration) {
+        let listens = (self.reading).is_some_and(|since| now.saturating_sub(since) >= TURN);
+        if listens || !self.connection.is_pong_overdue(now) {
+            self.connection.handle_timeout(now);
+        }
+    }
+
+    /// When deadlines are to be looked at again, if the Writer is not woken before.
+    fn watch_again(&self, now: Duration) -> Option<Duration> {
+        let due = self.connection.poll_timeout();
+        // Without anything to write, nobody tells of a deadline that has come up.
+        if self.write_failed || due.is_some_and(|due| due <= now) {
+            return Some(now.saturating_add(TURN));
+        }
+        due
+    }
+
+    /// The Reader is about to wait for the peer.
+    pub(super) fn start_reading(&mut self, now: Duration) {
+        self.reading = Some(now);
+        if !self.connection.is_pong_overdue(now) {
+            self.connection.handle_timeout(now);
+        }
+    }
+
+    pub(super) fn stop_reading(&mut self) {
+        self.reading = None;
     }
 
     pub(super) fn is_over(&self) -> bool {

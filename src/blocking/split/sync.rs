@@ -1,9 +1,10 @@
 //! The locks, which a model checker can replace.
 
 #[cfg(not(all(test, shuttle)))]
-pub(super) use alloc::sync::Arc;
-#[cfg(not(all(test, shuttle)))]
-pub(super) use std::sync::{Condvar, Mutex, MutexGuard};
+pub(super) use {
+    alloc::sync::Arc,
+    std::sync::{Condvar, Mutex, MutexGuard},
+};
 
 #[cfg(all(test, shuttle))]
 pub(super) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};

@@ -4,94 +4,47 @@
 //! Reading can make TLS want to write: an alert, the answer to a key update. The Writer is told and
 //! does it, so that the Reader never writes here either.
 
-use alloc::sync::Arc as StdArc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustls::{ClientConnection, ServerConnection, StreamOwned};
-
+use super::is_not_now;
 use super::shared::{Shared, State};
 use super::sync::Arc;
-use super::{Reader, Sender, Writer, is_not_now, prepare, shared};
-use crate::blocking::websocket::WebSocket;
-use crate::error::Error;
 
 /// Bytes that are read from the socket at once: one TLS record is at most so long.
 const READ: usize = 16 * 1024 + 512;
 
-impl WebSocket<StreamOwned<ClientConnection, TcpStream>> {
-    /// As [`WebSocket::split`] over TCP. The TLS session is locked for computing only.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the system has no more handles for the socket, of which this takes three, or
-    /// if the TLS handshake was not done and fails.
-    pub fn split(self) -> Result<(Reader<TlsRead>, Sender, Writer<TlsWrite>), Error> {
-        split(self, rustls::Connection::Client)
-    }
-}
-
-impl WebSocket<StreamOwned<ServerConnection, TcpStream>> {
-    /// As [`WebSocket::split`] over TCP. The TLS session is locked for computing only.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] if the system has no more handles for the socket, of which this takes three, or
-    /// if the TLS handshake was not done and fails.
-    pub fn split(self) -> Result<(Reader<TlsRead>, Sender, Writer<TlsWrite>), Error> {
-        split(self, rustls::Connection::Server)
-    }
-}
-
-fn split<C>(
-    socket: WebSocket<StreamOwned<C, TcpStream>>,
-    session: fn(C) -> rustls::Connection,
-) -> Result<(Reader<TlsRead>, Sender, Writer<TlsWrite>), Error>
-where
-    StreamOwned<C, TcpStream>: Read + Write,
-{
-    let (stream, connection, inbox) = socket.into_parts();
-    let shared = shared(connection, &stream.sock)?;
-    let (read, write) = halves(session(stream.conn), stream.sock, &shared)?;
-    let sender = Sender::new(Arc::clone(&shared));
-    let writer = Writer::new(write, TlsWrite::farewell, Arc::clone(&shared));
-    Ok((Reader::new(read, inbox, shared), sender, writer))
-}
-
-/// Splits a TLS stream.
+/// Takes a session apart whose handshake is done.
 pub(super) fn halves(
-    mut session: rustls::Connection,
-    mut stream: TcpStream,
+    session: rustls::Connection,
+    reading: TcpStream,
+    writing: TcpStream,
     shared: &Arc<Shared>,
-) -> io::Result<(TlsRead, TlsWrite)> {
-    if session.is_handshaking() {
-        session.complete_io(&mut stream)?;
-    }
-    let session = Session(StdArc::new(Mutex::new(session)));
-    let write = TlsWrite {
-        session: session.clone(),
-        socket: prepare(&stream)?,
-        sealed: Vec::new(),
-        written: 0,
-    };
+) -> (TlsRead, TlsWrite) {
+    let session = Session(Arc::new(Mutex::new(session)));
     let read = TlsRead {
-        session,
-        socket: stream,
+        session: session.clone(),
+        socket: reading,
         sealed: vec![0; READ],
         next: 0,
         end: 0,
         shared: Arc::clone(shared),
     };
-    Ok((read, write))
+    let write = TlsWrite {
+        session,
+        socket: writing,
+        sealed: Vec::new(),
+        written: 0,
+    };
+    (read, write)
 }
 
 /// The TLS session, which both halves use.
 #[derive(Clone)]
-struct Session(StdArc<Mutex<rustls::Connection>>);
+struct Session(Arc<Mutex<rustls::Connection>>);
 
 impl Session {
     fn lock(&self) -> MutexGuard<'_, rustls::Connection> {
@@ -104,19 +57,8 @@ impl Session {
     }
 }
 
-/// The half of a TLS stream that a [`Reader`] has.
-///
-/// ```no_run
-/// use fullduplex::blocking::{Error, Reader, TlsRead};
-///
-/// fn print(mut reader: Reader<TlsRead>) -> Result<(), Error> {
-///     while let Some(message) = reader.recv()? {
-///         println!("{message:?}");
-///     }
-///     Ok(())
-/// }
-/// ```
-pub struct TlsRead {
+/// The half that reads.
+pub(super) struct TlsRead {
     session: Session,
     socket: TcpStream,
     /// Records as they came; those before `next` are known to the session.
@@ -142,7 +84,8 @@ impl Read for TlsRead {
 }
 
 impl TlsRead {
-    /// Decrypts what has come; `None` if that is not enough.
+    /// Decrypts what has come; `None` if that is not enough. What came before an error is handed out
+    /// before it.
     fn open(&mut self, room: &mut [u8]) -> Option<io::Result<usize>> {
         let mut session = self.session.lock();
         let result = loop {
@@ -151,16 +94,25 @@ impl TlsRead {
                 result => break Some(result),
             }
             let mut sealed = self.sealed.get(self.next..self.end).unwrap_or_default();
-            if sealed.is_empty() {
-                break None;
+            if !sealed.is_empty() {
+                if let Err(error) = session.read_tls(&mut sealed) {
+                    break Some(Err(error));
+                }
+                self.next = self.end - sealed.len();
             }
-            let result = session.read_tls(&mut sealed);
-            self.next = self.end - sealed.len();
-            if let Err(error) = result {
-                break Some(Err(error));
-            }
-            if let Err(error) = session.process_new_packets() {
-                break Some(Err(io::Error::new(ErrorKind::InvalidData, error)));
+            let is_last = sealed.is_empty();
+            match session.process_new_packets() {
+                Ok(state) if is_last && state.plaintext_bytes_to_read() == 0 => break None,
+                Ok(_) => {}
+                Err(error) => {
+                    let error = io::Error::new(ErrorKind::InvalidData, error);
+                    // The session tells the error again when it is asked again.
+                    self.next = self.end;
+                    break Some(match session.reader().read(room) {
+                        Ok(count) if count > 0 => Ok(count),
+                        _ => Err(error),
+                    });
+                }
             }
         };
         let wants_write = session.wants_write();
@@ -172,16 +124,8 @@ impl TlsRead {
     }
 }
 
-/// The half of a TLS stream that a [`Writer`] has.
-///
-/// ```no_run
-/// use fullduplex::blocking::{TlsWrite, Writer};
-///
-/// fn start(writer: Writer<TlsWrite>) {
-///     std::thread::spawn(|| println!("{}", writer.run()));
-/// }
-/// ```
-pub struct TlsWrite {
+/// The half that writes.
+pub(super) struct TlsWrite {
     session: Session,
     socket: TcpStream,
     /// Records on their way to the socket, which has taken the first `written` bytes.
@@ -209,7 +153,7 @@ impl Write for TlsWrite {
 }
 
 impl TlsWrite {
-    pub(super) fn farewell(&mut self) {
+    pub(super) fn farewell(&self) {
         self.session.lock().send_close_notify();
     }
 
@@ -240,17 +184,5 @@ impl TlsWrite {
         self.sealed.clear();
         self.written = 0;
         Ok(())
-    }
-}
-
-impl fmt::Debug for TlsRead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsRead").finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for TlsWrite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsWrite").finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use bytes::Buf;
 
+use super::halves::WriteHalf;
 use super::is_not_now;
 use super::shared::{Shared, Task};
 use super::sync::Arc;
@@ -58,7 +59,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// assert_eq!(reading.join().unwrap()?, None);
 /// # Ok::<(), blocking::Error>(())
 /// ```
-pub struct Writer<W> {
+pub struct Writer<W = WriteHalf> {
     write: W,
     /// Ends what the transport has on top of bytes.
     farewell: fn(&mut W),

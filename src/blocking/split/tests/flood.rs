@@ -213,7 +213,7 @@ fn both<R, W>(
     thread::spawn(move || {
         let other = thread::spawn(|| flood(100, server().unwrap(), false));
         let client = flood(200, client().unwrap(), true);
-        done.send([client, other.join().unwrap()])
+        let _ = done.send([client, other.join().unwrap()]);
     });
     let seen = wait.recv_timeout(duration() + Duration::from_secs(60));
     let seen = seen.expect("they wait for each other, or an end has failed");

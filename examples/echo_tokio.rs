@@ -15,16 +15,16 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "deflate")]
 use fullduplex::deflate::{ContextTakeover, Deflate};
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::server::{Acceptance, Options, Response};
-use fullduplex::tokio::{self as ws, Error, Incoming, WebSocket};
-use fullduplex::{CloseCode, Config, Event};
+use fullduplex::tokio::{self as ws, Error, Incoming, Shutdown, WebSocket};
+use fullduplex::{CloseCode, Config, Event, SendError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 const USAGE: &str = "usage: echo_tokio [ADDR] [--deflate[=takeover]] [--verbose | --quiet]";
 
@@ -46,8 +46,8 @@ enum Log {
 struct Server {
     options: Options,
     log: Log,
-    /// Whether the server is to end. Each connection looks at it and holds it as long as it lives.
-    ending: watch::Sender<bool>,
+    shutdown: Shutdown,
+    sessions: AtomicU64,
 }
 
 #[tokio::main]
@@ -86,7 +86,8 @@ async fn main() -> ExitCode {
         // Browsers may connect from the page below only; other programs send no Origin.
         options: Options::new(OriginPolicy::same_origin()).config(config),
         log,
-        ending: watch::Sender::new(false),
+        shutdown: Shutdown::new(),
+        sessions: AtomicU64::new(0),
     });
     match run(&address, &server).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,7 +106,7 @@ async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    tokio::spawn(Arc::clone(server).serve(stream, peer, server.ending.subscribe()));
+                    tokio::spawn(Arc::clone(server).serve(stream, peer));
                 }
                 // Out of file descriptors, or gone before it was accepted: others may still come.
                 Err(error) => {
@@ -119,57 +120,69 @@ async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
             }
         }
     }
-    server.ending.send_replace(true);
+    let going_away = server
+        .shutdown
+        .close_all(CloseCode::GOING_AWAY, "the server ends");
+    going_away.map_err(io::Error::other)?;
     // Asked twice: at once.
     tokio::select! {
-        _ = tokio::time::timeout(GOOD_BYE, server.ending.closed()) => Ok(()),
+        left = server.shutdown.finished(tokio::time::sleep(GOOD_BYE)) => {
+            if left > 0 {
+                server.say(Log::Connections, format_args!("{left} connections cut off"));
+            }
+            Ok(())
+        }
         _ = tokio::signal::ctrl_c() => std::process::exit(130),
     }
 }
 
 impl Server {
-    async fn serve(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        ending: watch::Receiver<bool>,
-    ) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         // The handshake needs more memory than the connection: boxed, it is freed behind it.
-        let opened = Box::pin(self.open(stream, peer)).await;
-        let result = match opened {
+        let mut socket = match Box::pin(self.open(session, stream, peer)).await {
+            Ok(Some(socket)) => socket,
             Ok(None) => return,
-            Ok(Some(mut socket)) => {
-                let result = self.echo(peer, &mut socket, ending).await;
-                match (socket.outcome(), result) {
-                    (Some(outcome), _) => {
-                        self.say(Log::Connections, format_args!("{peer}: {outcome}"));
-                        return;
-                    }
-                    (None, result) => result,
-                }
+            Err(error) => {
+                let text = format_args!("[{session}] {peer}: {error}");
+                return self.say(Log::Connections, text);
             }
-            Err(error) => Err(error),
         };
-        if let Err(error) = result {
-            self.say(Log::Connections, format_args!("{peer}: {error}"));
+        socket.close_on(&self.shutdown);
+        let result = self.echo(session, &mut socket).await;
+        match (socket.outcome(), result) {
+            (Some(outcome), _) => {
+                self.say(Log::Connections, format_args!("[{session}] {outcome}"));
+            }
+            (None, Err(error)) => {
+                self.say(Log::Connections, format_args!("[{session}] ended: {error}"));
+            }
+            (None, Ok(())) => {}
         }
     }
 
     /// The opening handshake, or a page.
     async fn open(
         &self,
+        session: u64,
         stream: TcpStream,
         peer: SocketAddr,
     ) -> Result<Option<WebSocket<TcpStream>>, Error> {
         match ws::receive_tcp(stream, &self.options).await? {
             Incoming::Upgrade(upgrade) => {
                 let path = upgrade.request().path();
-                self.say(Log::Connections, format_args!("{peer} opened {path}"));
+                self.say(
+                    Log::Connections,
+                    format_args!("[{session}] {peer} opened {path}"),
+                );
                 Ok(Some(upgrade.accept(Acceptance::new()).await?))
             }
             Incoming::Http(http) => {
                 let (method, path) = (http.request().method(), http.request().path());
-                self.say(Log::Messages, format_args!("{peer}: {method} {path}"));
+                self.say(
+                    Log::Messages,
+                    format_args!("[{session}] {peer}: {method} {path}"),
+                );
                 let response = match (method, path) {
                     ("GET" | "HEAD", "/") => Response::new(200)?
                         .header("Content-Type", "text/html; charset=utf-8")?
@@ -184,45 +197,39 @@ impl Server {
         }
     }
 
-    async fn echo(
-        &self,
-        peer: SocketAddr,
-        socket: &mut WebSocket<TcpStream>,
-        mut ending: watch::Receiver<bool>,
-    ) -> Result<(), Error> {
+    async fn echo(&self, session: u64, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
         loop {
             if socket.connection().is_full() {
                 // The peer does not read its echoes: nothing more of it is read before it does.
                 socket.flush().await?;
             }
             // The answer goes out when nothing more is there to be read: one write for many.
-            let event = tokio::select! {
-                biased;
-                event = socket.next_event() => event?,
-                _ = ending.wait_for(|ending| *ending) => break,
-            };
-            match event {
+            let echoed = match socket.next_event().await? {
                 Some((Event::Text(text), connection)) => {
                     let length = text.len();
-                    self.say(Log::Messages, format_args!("{peer}: text, {length} bytes"));
-                    connection.send_text(&text)?;
+                    self.say(
+                        Log::Messages,
+                        format_args!("[{session}] text, {length} bytes"),
+                    );
+                    connection.send_text(&text)
                 }
                 Some((Event::Binary(bytes), connection)) => {
                     let length = bytes.len();
                     self.say(
                         Log::Messages,
-                        format_args!("{peer}: binary, {length} bytes"),
+                        format_args!("[{session}] binary, {length} bytes"),
                     );
-                    connection.send_binary(&bytes)?;
+                    connection.send_binary(&bytes)
                 }
-                Some(_) => {}
+                Some(_) => Ok(()),
                 None => return Ok(()),
+            };
+            match echoed {
+                // The server ends: what still comes gets no echo.
+                Ok(()) | Err(SendError::Closed) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        socket
-            .close(CloseCode::GOING_AWAY, "the server ends")
-            .await?;
-        Ok(())
     }
 
     fn say(&self, level: Log, text: std::fmt::Arguments<'_>) {

@@ -1,7 +1,7 @@
 //! What a client can be told about the way to a server, the same for every adapter.
 
 use crate::connection::Config;
-use crate::error::{Error, TlsError};
+use crate::error::Error;
 use crate::handshake::client::{Proxy, Redirects, Rejection, Request};
 use crate::handshake::{HandshakeError, Url};
 #[cfg(feature = "rustls")]
@@ -85,7 +85,7 @@ impl ConnectOptions {
         }
         match &self.tls {
             Some(tls) => Ok(Some(tls.clone())),
-            None => Ok(Some(Tls::standard()?.ok_or(TlsError::NotConfigured)?)),
+            None => Ok(Some(Tls::standard()?)),
         }
     }
 
@@ -94,7 +94,7 @@ impl ConnectOptions {
     #[expect(clippy::unused_self, reason = "as with the feature")]
     pub(crate) fn tls_for(&self, url: &Url) -> Result<(), Error> {
         if url.is_secure() {
-            Err(TlsError::NotConfigured.into())
+            Err(crate::error::TlsError::NotConfigured.into())
         } else {
             Ok(())
         }

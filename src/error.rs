@@ -81,6 +81,19 @@ pub enum TlsError {
     TimedOut,
 }
 
+#[cfg(feature = "tokio-rustls")]
+impl TlsError {
+    /// What an error of a stream that shakes hands is about.
+    pub(crate) fn of_handshake(error: io::Error) -> Error {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match inner {
+            Some(tls) => Self::Handshake(rustls::Error::clone(tls)).into(),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => Self::ConnectionClosed.into(),
+            None => error.into(),
+        }
+    }
+}
+
 impl Error {
     /// Whether this only says that nothing can be done now.
     pub fn is_would_block(&self) -> bool {

@@ -85,21 +85,21 @@ impl Tls {
 
     /// What `wss` URLs get unless something else is asked for, made once and kept, so that sessions
     /// are resumed.
-    pub(crate) fn standard() -> Result<Option<Self>, TlsError> {
+    pub(crate) fn standard() -> Result<Self, TlsError> {
         #[cfg(any(feature = "platform-roots", feature = "bundled-roots"))]
         {
             static STANDARD: std::sync::OnceLock<Tls> = std::sync::OnceLock::new();
             if let Some(tls) = STANDARD.get() {
-                return Ok(Some(tls.clone()));
+                return Ok(tls.clone());
             }
             #[cfg(feature = "platform-roots")]
             let tls = Self::platform()?;
             #[cfg(not(feature = "platform-roots"))]
             let tls = Self::bundled()?;
-            Ok(Some(STANDARD.get_or_init(|| tls).clone()))
+            Ok(STANDARD.get_or_init(|| tls).clone())
         }
         #[cfg(not(any(feature = "platform-roots", feature = "bundled-roots")))]
-        Ok(None)
+        Err(TlsError::NotConfigured)
     }
 
     /// The name that the server has to prove: names without the dot that says that they are whole.

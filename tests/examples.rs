@@ -12,154 +12,29 @@
 mod common;
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::net::{LONG, consent, in_time, listen, patient, read_head, read_to_end, respond};
+use common::net::{LONG, consent, listen, patient, read_head, read_to_end, respond};
+use common::programs::{Echo, example, run, stderr, stdout, wait};
 use fullduplex::blocking;
 use fullduplex::{CloseCode, Message};
 
-/// Builds the examples, which not every way to run this test has done, the way this test was built.
-fn example(name: &str) -> Command {
-    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    let directory = DIRECTORY.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let profile = test.parent().unwrap().parent().unwrap();
-        let profile_name = match profile.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--examples", "--profile", profile_name]);
-        build.arg("--target-dir").arg(profile.parent().unwrap());
-        if cfg!(feature = "deflate") {
-            build.arg("--all-features");
-        }
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(build.status().unwrap().success());
-        profile.join("examples")
-    });
-    let mut command = Command::new(directory.join(name));
-    command.env_remove("AUTOBAHN_URL").stdin(Stdio::null());
-    command
-}
-
-/// The echo example while it runs.
-struct Echo {
-    child: Child,
-    log: Option<BufReader<ChildStderr>>,
-    address: String,
-}
-
-impl Echo {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = example("echo")
-            .arg("127.0.0.1:0")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        output.read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on ws://").expect(&line);
-        let address = address.trim_end().to_owned();
-        assert!(!address.ends_with(":0"), "the port that was chosen");
-        let log = child.stderr.take().map(BufReader::new);
-        Self {
-            child,
-            log,
-            address,
-        }
-    }
-
-    fn url(&self) -> String {
-        format!("ws://{}", self.address)
-    }
-
-    fn interrupt(&self) {
-        let id = self.child.id().to_string();
-        let kill = Command::new("kill").args(["-INT", &id]).status();
-        assert!(kill.unwrap().success());
-    }
-
-    /// The next lines that it logs.
-    fn log_lines(&mut self, count: usize) -> Vec<String> {
-        let mut log = self.log.take().unwrap();
-        let (log, lines) = in_time(move || {
-            let lines = log.by_ref().lines().take(count);
-            let lines = lines.map(Result::unwrap).collect();
-            (log, lines)
-        });
-        self.log = Some(log);
-        lines
-    }
-
-    /// Ends it as Ctrl-C does, and returns the rest of what it logged.
-    fn end(mut self) -> String {
-        self.interrupt();
-        assert!(wait(&mut self.child));
-        let mut log = String::new();
-        let mut rest = self.log.take().unwrap();
-        rest.read_to_string(&mut log).unwrap();
-        log
-    }
-
-    fn http(&self, request: &str) -> String {
-        let mut stream = patient(TcpStream::connect(&self.address).unwrap());
-        stream.write_all(request.as_bytes()).unwrap();
-        String::from_utf8(read_to_end(&mut stream)).unwrap()
-    }
-}
-
-impl Drop for Echo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Whether it ends well. That it ends at all is asserted.
-fn wait(child: &mut Child) -> bool {
-    let until = Instant::now() + LONG;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.success();
-        }
-        assert!(Instant::now() < until, "it does not end");
-        thread::sleep(Duration::from_millis(10));
-    }
-}
+/// The examples that serve the same page and the same echoes.
+const ECHOES: &[&str] = &[
+    "echo",
+    #[cfg(feature = "tokio")]
+    "echo_tokio",
+];
 
 /// Runs the client to its end.
 fn client(url: &str, arguments: &[&str], input: Vec<u8>) -> Output {
     let mut command = example("client");
     command.arg(url).args(arguments);
     run(command, input)
-}
-
-fn run(mut command: Command, input: Vec<u8>) -> Output {
-    command.stdin(Stdio::piped());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    thread::spawn(move || stdin.write_all(&input));
-    in_time(move || child.wait_with_output().unwrap())
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
 }
 
 fn talk(echo: &Echo) {
@@ -175,98 +50,104 @@ fn talk(echo: &Echo) {
 /// lengths of messages if asked for; never what they say.
 #[test]
 fn echo_logs_what_was_asked_for() {
-    let mut echo = Echo::start(&[]);
-    talk(&echo);
-    let mut bad = blocking::connect(&echo.url()).unwrap().into_parts().0;
-    bad.write_all(b"\x83\x80\0\0\0\0").unwrap();
-    read_to_end(&mut bad);
-    drop(bad);
-    echo.http("nonsense\r\n\r\n");
-    let mut log = echo.log_lines(5);
-    log.sort(); // each connection has a thread, and logs in its own time
-    assert!(log[0].starts_with("[1] 127.0.0.1:") && log[0].ends_with(" opened /room"));
-    assert!(log[1].starts_with("[1] closed by the peer"), "{log:?}");
-    assert!(log[1].contains("1000"), "{log:?}");
-    assert!(log[2].starts_with("[2] 127.0.0.1:") && log[2].ends_with(" opened /"));
-    assert!(log[3].starts_with("[2] failed: "), "{log:?}");
-    assert!(log[4].starts_with("[3] 127.0.0.1:"), "{log:?}");
-    assert_eq!(echo.end(), "");
+    for name in ECHOES {
+        let mut echo = Echo::start(name, &[]);
+        talk(&echo);
+        let mut bad = blocking::connect(&echo.url()).unwrap().into_parts().0;
+        bad.write_all(b"\x83\x80\0\0\0\0").unwrap();
+        read_to_end(&mut bad);
+        drop(bad);
+        echo.http("nonsense\r\n\r\n");
+        let mut log = echo.log_lines(5);
+        log.sort(); // each connection has a thread or a task, and logs in its own time
+        assert!(log[0].starts_with("[1] 127.0.0.1:") && log[0].ends_with(" opened /room"));
+        assert!(log[1].starts_with("[1] closed by the peer"), "{log:?}");
+        assert!(log[1].contains("1000"), "{log:?}");
+        assert!(log[2].starts_with("[2] 127.0.0.1:") && log[2].ends_with(" opened /"));
+        assert!(log[3].starts_with("[2] failed: "), "{log:?}");
+        assert!(log[4].starts_with("[3] 127.0.0.1:"), "{log:?}");
+        assert_eq!(echo.end(), "");
 
-    let echo = Echo::start(&["--verbose"]);
-    talk(&echo);
-    let log = echo.end();
-    assert!(
-        log.contains("[1] text, 10 bytes\n[1] binary, 300 bytes\n"),
-        "{log}"
-    );
-    assert!(!log.contains("secret"), "{log}");
+        let echo = Echo::start(name, &["--verbose"]);
+        talk(&echo);
+        let log = echo.end();
+        assert!(
+            log.contains("[1] text, 10 bytes\n[1] binary, 300 bytes\n"),
+            "{log}"
+        );
+        assert!(!log.contains("secret"), "{log}");
 
-    let echo = Echo::start(&["--quiet"]);
-    talk(&echo);
-    assert_eq!(echo.end(), "");
+        let echo = Echo::start(name, &["--quiet"]);
+        talk(&echo);
+        assert_eq!(echo.end(), "");
+    }
 }
 
 /// A browser gets a page that needs nothing from elsewhere; anything else gets its HTTP answer.
 #[test]
 fn echo_serves_its_page() {
-    let echo = Echo::start(&[]);
-    let ask = |line: &str| echo.http(&format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-    let page = ask("GET /");
-    let (head, body) = page.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    assert!(
-        head.contains("Content-Type: text/html; charset=utf-8\r\n"),
-        "{head}"
-    );
-    assert!(
-        head.contains("Content-Security-Policy: default-src 'none'; "),
-        "{head}"
-    );
-    assert!(
-        head.contains(&format!("Content-Length: {}", body.len())),
-        "{head}"
-    );
-    assert!(body.contains("<html") && body.contains("new WebSocket("));
-    for external in ["http://", "https://", "src=", "@import", "<link"] {
-        assert!(!body.contains(external), "{external}");
+    for name in ECHOES {
+        let echo = Echo::start(name, &[]);
+        let ask = |line: &str| echo.http(&format!("{line} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        let page = ask("GET /");
+        let (head, body) = page.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        assert!(
+            head.contains("Content-Type: text/html; charset=utf-8\r\n"),
+            "{head}"
+        );
+        assert!(
+            head.contains("Content-Security-Policy: default-src 'none'; "),
+            "{head}"
+        );
+        assert!(
+            head.contains(&format!("Content-Length: {}", body.len())),
+            "{head}"
+        );
+        assert!(body.contains("<html") && body.contains("new WebSocket("));
+        for external in ["http://", "https://", "src=", "@import", "<link"] {
+            assert!(!body.contains(external), "{external}");
+        }
+        let (head_only, rest) = {
+            let answer = ask("HEAD /");
+            let (head, rest) = answer.split_once("\r\n\r\n").unwrap();
+            (head.to_owned(), rest.to_owned())
+        };
+        assert_eq!((&*head_only, &*rest), (head, ""));
+        assert!(ask("GET /favicon.ico").starts_with("HTTP/1.1 404 "));
+        let post = ask("POST /");
+        assert!(post.starts_with("HTTP/1.1 405 ") && post.contains("Allow: GET, HEAD\r\n"));
     }
-    let (head_only, rest) = {
-        let answer = ask("HEAD /");
-        let (head, rest) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), rest.to_owned())
-    };
-    assert_eq!((&*head_only, &*rest), (head, ""));
-    assert!(ask("GET /favicon.ico").starts_with("HTTP/1.1 404 "));
-    let post = ask("POST /");
-    assert!(post.starts_with("HTTP/1.1 405 ") && post.contains("Allow: GET, HEAD\r\n"));
 }
 
 /// Ctrl-C says good-bye to everyone, waits for nobody who does not talk, and is a success.
 #[test]
 fn echo_ends_in_good_order() {
-    let echo = Echo::start(&["--quiet"]);
-    let undecided = TcpStream::connect(&echo.address).unwrap();
-    let clients: Vec<_> = (0..3)
-        .map(|_| {
-            let mut socket = blocking::connect(&echo.url()).unwrap();
-            thread::spawn(move || {
-                assert_eq!(socket.recv().unwrap(), None);
-                socket.outcome().unwrap()
+    for name in ECHOES {
+        let echo = Echo::start(name, &["--quiet"]);
+        let undecided = TcpStream::connect(&echo.address).unwrap();
+        let clients: Vec<_> = (0..3)
+            .map(|_| {
+                let mut socket = blocking::connect(&echo.url()).unwrap();
+                thread::spawn(move || {
+                    assert_eq!(socket.recv().unwrap(), None);
+                    socket.outcome().unwrap()
+                })
             })
-        })
-        .collect();
-    let started = Instant::now();
-    assert_eq!(echo.end(), "");
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "it waited for nothing"
-    );
-    for client in clients {
-        let outcome = client.join().unwrap();
-        assert!(outcome.clean);
-        assert_eq!(outcome.code(), CloseCode::GOING_AWAY);
+            .collect();
+        let started = Instant::now();
+        assert_eq!(echo.end(), "");
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "it waited for nothing"
+        );
+        for client in clients {
+            let outcome = client.join().unwrap();
+            assert!(outcome.clean);
+            assert_eq!(outcome.code(), CloseCode::GOING_AWAY);
+        }
+        drop(undecided);
     }
-    drop(undecided);
 }
 
 /// T3: each connection is a thread, so there is a bound, and who is too many is told.
@@ -284,7 +165,7 @@ fn echo_bounds_connections() {
     if files.is_none_or(|files| files < 2000) {
         return eprintln!("too few file descriptors for this test");
     }
-    let echo = Echo::start(&["--quiet"]);
+    let echo = Echo::start("echo", &["--quiet"]);
     let mut admitted: Vec<_> = (0..1000)
         .map(|_| TcpStream::connect(&echo.address).unwrap())
         .collect();
@@ -299,36 +180,38 @@ fn echo_bounds_connections() {
 
 #[test]
 fn echo_explains_what_is_wrong() {
-    let echo = Echo::start(&["--quiet"]);
-    let run = |arguments: &[&str]| {
-        let mut command = example("echo");
-        command.args(arguments);
-        run(command, Vec::new())
-    };
-    let taken = run(&[&echo.address]);
-    assert!(!taken.status.success() && taken.stdout.is_empty());
-    let said = stderr(&taken).to_lowercase();
-    assert!(
-        said.contains(&echo.address) && said.contains("in use"),
-        "{said}"
-    );
-    for arguments in [
-        &["--nonsense"][..],
-        &["127.0.0.1:0", "127.0.0.1:0"],
-        &["nowhere"],
-    ] {
-        let output = run(arguments);
-        assert!(!output.status.success());
-        assert!(stderr(&output).contains(arguments.last().unwrap()));
-        assert!(!stderr(&output).contains("panicked"));
+    for name in ECHOES {
+        let echo = Echo::start(name, &["--quiet"]);
+        let run = |arguments: &[&str]| {
+            let mut command = example(name);
+            command.args(arguments);
+            run(command, Vec::new())
+        };
+        let taken = run(&[&echo.address]);
+        assert!(!taken.status.success() && taken.stdout.is_empty());
+        let said = stderr(&taken).to_lowercase();
+        assert!(
+            said.contains(&echo.address) && said.contains("in use"),
+            "{said}"
+        );
+        for arguments in [
+            &["--nonsense"][..],
+            &["127.0.0.1:0", "127.0.0.1:0"],
+            &["nowhere"],
+        ] {
+            let output = run(arguments);
+            assert!(!output.status.success());
+            assert!(stderr(&output).contains(arguments.last().unwrap()));
+            assert!(!stderr(&output).contains("panicked"));
+        }
+        assert!(stdout(&run(&["--help"])).contains(&format!("usage: {name} [ADDR]")));
     }
-    assert!(stdout(&run(&["--help"])).contains("usage: echo [ADDR]"));
 }
 
 /// Arguments are messages; what comes back is printed; how it ended is reported.
 #[test]
 fn client_sends_its_arguments() {
-    let echo = Echo::start(&["--quiet"]);
+    let echo = Echo::start("echo", &["--quiet"]);
     let output = client(&echo.url(), &["hello", "-world", "", "grüße"], Vec::new());
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stdout(&output), "hello\n-world\n\ngrüße\n");
@@ -346,7 +229,7 @@ fn client_sends_its_arguments() {
 /// directions, so that whoever wrote them all before reading would wait for ever.
 #[test]
 fn client_sends_its_standard_input() {
-    let echo = Echo::start(&["--quiet"]);
+    let echo = Echo::start("echo", &["--quiet"]);
     let small: String = (0..100_000)
         .flat_map(|number: u32| [number.to_string(), "\n".into()])
         .collect();
@@ -439,7 +322,7 @@ fn client_ends_when_others_do() {
         "{said}"
     );
 
-    let echo = Echo::start(&["--quiet"]);
+    let echo = Echo::start("echo", &["--quiet"]);
     let mut command = example("client");
     command
         .arg(echo.url())

@@ -1,4 +1,4 @@
-//! `wss` over TCP: whom a client trusts, and what becomes of a stream that TLS finds fault with.
+//! `wss`: whom a client trusts, and what else can go wrong before a connection is open.
 //!
 //! The certificates are made here. R6455-10.6-01: TLS is there for those who want it.
 #![cfg(all(
@@ -17,96 +17,21 @@
 
 mod common;
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 
-use common::net::{LONG, SHORT, consent, in_time, listen, patient};
+use common::net::{SHORT, listen, patient};
 use common::pair::timeless;
 use common::proxy::{Kind, proxy};
-use common::tls::{Authority, TlsStream, client_config, serve_tls, tls_server};
-use fullduplex::blocking::{self, Connected, MaybeTls};
-use fullduplex::handshake::client::{ProxyError, RedirectError, Redirects, Request};
-use fullduplex::handshake::{HandshakeError, OriginPolicy, Syntax, server};
-use fullduplex::{
-    CloseCode, Config, ConnectOptions, Error, Keepalive, Message, ReceiveError, Tls, TlsError,
+use common::tls::{
+    Authority, TlsStream, connect, echo, serve_tls, server, tls_server, trusting, with_config,
 };
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
-
-type Socket = blocking::WebSocket<MaybeTls>;
-
-fn connect(url: &str, options: &ConnectOptions) -> Result<Connected<MaybeTls>, Error> {
-    let (request, options) = (Request::new(url).unwrap(), options.clone());
-    in_time(move || blocking::connect_to(request, &options))
-}
-
-/// Options that trust `authority`, without deadlines but for the opening ones.
-fn trusting(authority: &Authority) -> ConnectOptions {
-    with_config(authority, timeless())
-}
-
-fn with_config(authority: &Authority, mut config: Config) -> ConnectOptions {
-    config.timeouts.connect.get_or_insert(LONG);
-    config.timeouts.handshake.get_or_insert(LONG);
-    ConnectOptions::new()
-        .config(config)
-        .tls(client_config(authority))
-}
-
-/// A TLS server with a valid certificate for `localhost` and 127.0.0.1 that does `act` with its
-/// first client.
-fn server<T: Send + 'static>(
-    act: impl FnOnce(TlsStream) -> T + Send + 'static,
-) -> (Authority, SocketAddr, JoinHandle<T>) {
-    let authority = Authority::new();
-    let config = tls_server(&authority.issue(&["localhost", "127.0.0.1"]));
-    let (address, serving) = serve_tls(config, act);
-    (authority, address, serving)
-}
-
-fn echo(stream: TlsStream) -> TlsStream {
-    let options = server::Options::new(OriginPolicy::any());
-    let mut socket = blocking::accept(stream, &options).unwrap();
-    while let Some(message) = socket.recv().unwrap() {
-        socket.send(message).unwrap();
-    }
-    socket.into_parts().0
-}
-
-/// Agrees to a WebSocket and hands the stream back.
-fn agree(stream: &mut TlsStream) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        assert_eq!(stream.read(&mut byte).unwrap(), 1);
-        head.extend(byte);
-    }
-    let head = String::from_utf8(head).unwrap();
-    stream.write_all(consent(&head).as_bytes()).unwrap();
-    stream.flush().unwrap();
-}
-
-/// R6455-4.1-06 and R6455-4.2.2-01: TLS first, and everything inside of it.
-#[test]
-fn a_websocket_over_tls() {
-    let (authority, address, serving) = server(echo);
-    let url = format!("wss://localhost:{}/", address.port());
-    let mut socket = connect(&url, &trusting(&authority)).unwrap().socket;
-    let session = socket.stream().tls().expect("a session");
-    assert!(session.peer_certificates().is_some());
-    for message in [
-        Message::text("hello"),
-        Message::binary(vec![7; 300_000]),
-        Message::binary(vec![8; 3_000_000]),
-    ] {
-        socket.send(message.clone()).unwrap();
-        assert_eq!(socket.recv().unwrap(), Some(message));
-    }
-    assert!(socket.stream().tcp().nodelay().unwrap());
-    let outcome = socket.close(CloseCode::NORMAL, "bye").unwrap();
-    assert!(outcome.clean, "{outcome:?}");
-    serving.join().unwrap();
-}
+use fullduplex::blocking;
+use fullduplex::handshake::client::{ProxyError, RedirectError, Redirects};
+use fullduplex::handshake::{HandshakeError, OriginPolicy, Syntax, server::Options};
+use fullduplex::{CloseCode, ConnectOptions, Error, Message, Tls, TlsError};
+use rustls::{CertificateError, InvalidMessage};
 
 /// R6455-4.1-07: the name of the host is announced, but for an address there is none. Also ALPN.
 #[test]
@@ -114,7 +39,6 @@ fn the_host_is_announced() {
     for (host, announced) in [
         ("localhost", Some("localhost")),
         ("LOCALHOST", Some("localhost")),
-        ("localhost.", Some("localhost")),
         ("127.0.0.1", None),
     ] {
         let (authority, address, serving) = server(echo);
@@ -224,7 +148,10 @@ fn the_defaults_do_not_trust_everybody() {
     #[cfg(feature = "bundled-roots")]
     all.push(Tls::bundled().unwrap());
     #[cfg(feature = "platform-roots")]
-    all.extend(Tls::platform()); // there may be no roots here
+    match Tls::platform() {
+        Ok(tls) => all.push(tls),
+        Err(_) => return, // there are no roots on this machine, and so nobody is trusted
+    }
     for tls in &all {
         assert_eq!(tls.config().alpn_protocols, [b"http/1.1"]);
         assert!(tls.config().enable_sni);
@@ -253,121 +180,13 @@ fn no_global_provider_is_touched() {
     assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 }
 
-fn open(options: &ConnectOptions, address: SocketAddr) -> Socket {
-    let url = format!("wss://localhost:{}/", address.port());
-    connect(&url, options).unwrap().socket
-}
-
-/// A stream that ends without the peer's word is an error: anybody may have cut it off.
-#[test]
-fn truncation_is_an_error() {
-    let (authority, address, serving) = server(|mut stream| {
-        agree(&mut stream);
-        stream.write_all(b"\x81\x02hi\x81\x05hal").unwrap();
-        stream.sock.shutdown(Shutdown::Both).unwrap();
-    });
-    let mut socket = open(&trusting(&authority), address);
-    assert_eq!(socket.recv().unwrap(), Some(Message::text("hi")));
-    match socket.recv() {
-        Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::UnexpectedEof),
-        other => panic!("{other:?}"),
-    }
-    let outcome = socket.outcome().unwrap();
-    assert!(!outcome.clean);
-    assert_eq!(outcome.received, None, "1006 for who asks");
-    serving.join().unwrap();
-}
-
-/// An end of TLS in good order is still no closing handshake.
-#[test]
-fn the_end_of_tls_does_not_close_a_websocket() {
-    let (authority, address, serving) = server(|mut stream| {
-        agree(&mut stream);
-        stream.conn.send_close_notify();
-        stream.flush().unwrap();
-        stream
-    });
-    let mut socket = open(&trusting(&authority), address);
-    let error = socket.recv().unwrap_err();
-    assert!(
-        matches!(error, Error::Receive(ReceiveError::UnexpectedEof)),
-        "{error:?}"
-    );
-    assert!(!socket.outcome().unwrap().clean);
-    drop(serving.join().unwrap());
-}
-
-/// After the closing handshake nothing is left that could be cut off.
-#[test]
-fn truncation_after_the_closing_handshake_is_clean() {
-    let (authority, address, serving) = server(|mut stream| {
-        agree(&mut stream);
-        stream.write_all(b"\x88\x02\x03\xe8").unwrap();
-        stream.flush().unwrap();
-        let mut answer = [0; 8];
-        stream.read_exact(&mut answer).unwrap();
-        stream.sock.shutdown(Shutdown::Both).unwrap();
-        answer
-    });
-    let mut socket = open(&trusting(&authority), address);
-    assert_eq!(socket.recv().unwrap(), None);
-    assert!(socket.outcome().unwrap().clean);
-    assert_eq!(serving.join().unwrap()[..2], *b"\x88\x82");
-}
-
-/// R6455-7.1.1-01: the client says good-bye in TLS as well.
-#[test]
-fn the_client_ends_tls_in_good_order() {
-    let (authority, address, serving) = server(|mut stream| {
-        agree(&mut stream);
-        stream.write_all(b"\x88\x02\x03\xe8").unwrap();
-        stream.conn.send_close_notify();
-        stream.flush().unwrap();
-        stream.sock.shutdown(Shutdown::Write).unwrap();
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).map(|_| rest)
-    });
-    let mut socket = open(&trusting(&authority), address);
-    assert_eq!(socket.recv().unwrap(), None);
-    drop(socket);
-    let rest = serving
-        .join()
-        .unwrap()
-        .expect("close_notify before the end");
-    assert_eq!(rest[..2], *b"\x88\x82");
-}
-
-/// A record that was changed on the way fails the connection.
-#[test]
-fn a_forged_record_is_an_error() {
-    let (authority, address, serving) = server(|mut stream| {
-        agree(&mut stream);
-        let forged = [&[23, 3, 3, 0, 32][..], &[0x55; 32]].concat();
-        stream.sock.write_all(&forged).unwrap();
-        let mut rest = Vec::new();
-        stream.read_to_end(&mut rest).unwrap_err()
-    });
-    let mut socket = open(&trusting(&authority), address);
-    match socket.recv() {
-        Err(Error::Io(error)) => {
-            let error = error.get_ref().and_then(|error| error.downcast_ref());
-            assert_eq!(error, Some(&rustls::Error::DecryptError));
-        }
-        other => panic!("{other:?}"),
-    }
-    let error = serving.join().unwrap();
-    let error = error.get_ref().and_then(|error| error.downcast_ref());
-    let alert = rustls::Error::AlertReceived(AlertDescription::BadRecordMac);
-    assert_eq!(error, Some(&alert));
-}
-
 /// TLS sent to a plain port: the server refuses at the first byte, and the client sees no TLS.
 #[test]
 fn tls_sent_to_a_plain_port() {
     let (listener, address) = listen();
     let serving = thread::spawn(move || {
         let stream = patient(listener.accept().unwrap().0);
-        blocking::accept_tcp(stream, &server::Options::new(OriginPolicy::any())).unwrap_err()
+        blocking::accept_tcp(stream, &Options::new(OriginPolicy::any())).unwrap_err()
     });
     let authority = Authority::new();
     let error = connect(&format!("wss://{address}/"), &trusting(&authority)).unwrap_err();
@@ -387,9 +206,8 @@ fn tls_sent_to_a_plain_port() {
 /// Plain HTTP sent to a TLS port: both ends say what they got.
 #[test]
 fn plain_sent_to_a_tls_port() {
-    let (_, address, serving) = server(|stream| {
-        blocking::accept(stream, &server::Options::new(OriginPolicy::any())).unwrap_err()
-    });
+    let (_, address, serving) =
+        server(|stream| blocking::accept(stream, &Options::new(OriginPolicy::any())).unwrap_err());
     let error = connect(&format!("ws://{address}/"), &ConnectOptions::new()).unwrap_err();
     let expected = HandshakeError::Malformed(Syntax::StartLine);
     assert!(
@@ -445,7 +263,7 @@ fn a_tls_handshake_that_stalls() {
 fn a_tls_handshake_that_is_cut_off() {
     for answer in [&b""[..], &[22, 3, 3, 0x40]] {
         let (address, serving) = raw(move |mut tcp| {
-            let mut hello = [0; 64 * 1024];
+            let mut hello = [0; 16 * 1024];
             let _ = tcp.read(&mut hello).unwrap();
             tcp.write_all(answer).unwrap();
         });
@@ -455,57 +273,6 @@ fn a_tls_handshake_that_is_cut_off() {
             matches!(error, Error::Tls(TlsError::ConnectionClosed)),
             "{error:?}"
         );
-        serving.join().unwrap();
-    }
-}
-
-/// The deadlines of a connection hold over TLS, also towards a peer that dribbles a record which
-/// never gets whole.
-#[test]
-fn deadlines_hold_over_tls() {
-    let silent: fn(TlsStream) = |mut stream| {
-        let _ = stream.sock.read_to_end(&mut Vec::new());
-    };
-    let dribbling: fn(TlsStream) = |mut stream| {
-        let mut result = stream.sock.write_all(&[23, 3, 3, 0x40, 0]);
-        while result.is_ok() {
-            thread::sleep(SHORT / 20);
-            result = stream.sock.write_all(&[0]);
-        }
-    };
-    for act in [silent, dribbling] {
-        let answering = move |mut stream: TlsStream| {
-            agree(&mut stream);
-            act(stream);
-        };
-        let (authority, address, serving) = server(answering);
-        let mut config = timeless();
-        config.timeouts.close = Some(SHORT);
-        let mut socket = open(&with_config(&authority, config), address);
-        let outcome = in_time(move || socket.close(CloseCode::NORMAL, "").unwrap());
-        assert_eq!(outcome.cause, Some(ReceiveError::CloseTimeout));
-        serving.join().unwrap();
-
-        let (authority, address, serving) = server(answering);
-        let mut config = timeless();
-        config.timeouts.keepalive = Some(Keepalive {
-            interval: SHORT,
-            timeout: SHORT,
-        });
-        let mut socket = open(&with_config(&authority, config), address);
-        let error = in_time(move || socket.recv().unwrap_err());
-        assert!(
-            matches!(error, Error::Receive(ReceiveError::KeepaliveTimeout)),
-            "{error:?}"
-        );
-        serving.join().unwrap();
-
-        let (authority, address, serving) = server(answering);
-        let mut socket = open(&trusting(&authority), address);
-        socket.set_read_timeout(Some(SHORT));
-        let (error, socket) = in_time(move || (socket.recv().unwrap_err(), socket));
-        assert!(error.is_would_block(), "{error:?}");
-        drop(socket);
         serving.join().unwrap();
     }
 }
@@ -530,57 +297,24 @@ fn an_opening_handshake_that_stalls_over_tls() {
     assert!(serving.join().unwrap().starts_with(b"GET / HTTP/1.1\r\n"));
 }
 
-/// Two ends that both write much before they read get it all across.
-#[test]
-fn both_ends_may_write_much() {
-    const COUNT: usize = 40;
-    let (authority, address, serving) = server(|stream| {
-        let options = server::Options::new(OriginPolicy::any());
-        let mut socket = blocking::accept(stream, &options).unwrap();
-        let mut received = 0;
-        while let Some(message) = socket.recv().unwrap() {
-            received += 1;
-            socket.send(message).unwrap();
-        }
-        received
-    });
-    let mut socket = open(&trusting(&authority), address);
-    let received = in_time(move || {
-        let mut received = 0;
-        for _ in 0..COUNT {
-            socket.feed(vec![5; 100_000]).unwrap();
-            while socket.connection().is_full() {
-                assert_eq!(socket.recv().unwrap().unwrap().len(), 100_000);
-                received += 1;
-            }
-        }
-        while received < COUNT {
-            assert_eq!(socket.recv().unwrap().unwrap().len(), 100_000);
-            received += 1;
-        }
-        assert!(socket.close(CloseCode::NORMAL, "").unwrap().clean);
-        received
-    });
-    assert_eq!((received, serving.join().unwrap()), (COUNT, COUNT));
-}
-
 /// TLS goes through the tunnel to the server, whose name the certificate has to bear.
 #[test]
 fn tls_through_a_proxy() {
     for kind in [Kind::Http, Kind::Socks5] {
-        let (authority, server, serving) = server(echo);
-        let (url, asked) = proxy(kind, server);
+        let (authority, address, serving) = server(echo);
+        let (url, asked) = proxy(kind, address);
         let options = trusting(&authority).proxy(url.parse().unwrap());
-        let mut socket = connect("wss://localhost:444/", &options).unwrap().socket;
+        // The dot says that the name is whole; it is not a part of it.
+        let mut socket = connect("wss://localhost.:444/", &options).unwrap().socket;
         socket.send("hello").unwrap();
         assert_eq!(socket.recv().unwrap(), Some(Message::text("hello")));
         assert!(socket.close(CloseCode::NORMAL, "").unwrap().clean);
-        assert_eq!(asked.join().unwrap(), "us:pw@localhost:444");
-        serving.join().unwrap();
+        assert_eq!(asked.join().unwrap(), "us:pw@localhost.:444");
+        let stream = serving.join().unwrap();
+        assert_eq!(stream.conn.server_name(), Some("localhost"));
 
-        let (authority, server, serving) =
-            self::server(|mut stream| stream.read(&mut [0]).is_err());
-        let (url, asked) = proxy(kind, server);
+        let (authority, address, serving) = server(|mut stream| stream.read(&mut [0]).is_err());
+        let (url, asked) = proxy(kind, address);
         let options = trusting(&authority).proxy(url.parse().unwrap());
         let error = connect("wss://other.test/", &options).unwrap_err();
         assert!(
@@ -642,27 +376,4 @@ fn redirects_and_tls() {
     assert!(socket.close(CloseCode::NORMAL, "").unwrap().clean);
     drop(redirecting.join().unwrap());
     serving.join().unwrap();
-}
-
-/// What is handed back can be used as any other stream.
-#[test]
-fn the_stream_can_be_taken_out() {
-    let (authority, address, serving) = server(|mut stream| {
-        agree(&mut stream);
-        let mut bytes = [0; 4];
-        stream.read_exact(&mut bytes).unwrap();
-        stream.write_all(&bytes).unwrap();
-        stream.flush().unwrap();
-    });
-    let (mut stream, ..) = open(&trusting(&authority), address).into_parts();
-    assert_eq!(stream.tcp().read_timeout().unwrap(), None);
-    stream.write_all(b"ping").unwrap();
-    stream.flush().unwrap();
-    let mut bytes = [0; 4];
-    stream.read_exact(&mut bytes).unwrap();
-    assert_eq!(&bytes, b"ping");
-    assert!(format!("{stream:?}").starts_with("Tls("));
-    serving.join().unwrap();
-    let end: io::Result<usize> = stream.read(&mut bytes);
-    assert_eq!(end.unwrap_err().kind(), ErrorKind::UnexpectedEof);
 }

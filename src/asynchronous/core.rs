@@ -6,11 +6,12 @@ use core::task::{Context, Poll, Waker, ready};
 
 use super::io::{Alarm, Io, Polled};
 use super::memory::{Memory, lend_buffer, take_buffer};
+use super::shutdown::{Attachment, Shutdown};
 use super::wakers::{Side, Wakers};
-use crate::connection::{Connection, Event, Outcome, ReceiveError, Received, SendError};
+use crate::connection::{Connection, Event, Outcome, ReceiveError, Received, SendError, State};
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::frame::CloseCode;
+use crate::frame::{CloseCode, CloseFrame};
 use crate::message::Message;
 
 /// Everything but the receive memory, which an event may be borrowing.
@@ -23,6 +24,8 @@ pub(super) struct Core<I: Io> {
     read: u32,
     /// Whether a task may be waiting for the stream to take bytes.
     blocked: bool,
+    /// The shutdown that it takes part in, until it has ended.
+    attachment: Option<Attachment>,
 }
 
 impl<I: Io> Core<I> {
@@ -35,7 +38,18 @@ impl<I: Io> Core<I> {
             wakers: Arc::default(),
             read: 0,
             blocked: false,
+            attachment: None,
         }
+    }
+
+    /// Takes part in `shutdown`, and in no other.
+    pub(super) fn attach(&mut self, shutdown: &Shutdown) {
+        let attachment = Attachment::new(shutdown, Arc::clone(&self.wakers));
+        if let Some(CloseFrame { code, reason }) = attachment.farewell() {
+            // It was checked when closing began.
+            let _ = self.queue_close(*code, reason);
+        }
+        self.attachment = Some(attachment);
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -196,6 +210,7 @@ impl<I: Io> Core<I> {
         mut drive: impl FnMut(&mut Driver, &mut Polled<'_, '_, I>) -> Poll<T>,
     ) -> Poll<T> {
         self.wakers.register(side, cx.waker());
+        self.say_farewell(); // whoever closes all wakes who is registered
         let polled = loop {
             let mut transport = Polled {
                 io: &mut self.io,
@@ -216,7 +231,22 @@ impl<I: Io> Core<I> {
             self.blocked = false;
             self.wakers.wake(side.other());
         }
+        if polled.is_ready() && self.driver.connection.state() == State::Closed {
+            self.attachment = None;
+        }
         polled
+    }
+
+    /// Queues the Close frame of the shutdown, once that has begun.
+    #[inline]
+    fn say_farewell(&mut self) {
+        let connection = &mut self.driver.connection;
+        if let Some(attachment) = &self.attachment
+            && let Some(CloseFrame { code, reason }) = attachment.farewell()
+            && connection.close(*code, reason).is_ok()
+        {
+            connection.handle_timeout(self.alarm.now()); // its deadline starts
+        }
     }
 
     /// `Ready` if a deadline has passed. Both tasks are woken by the next one.

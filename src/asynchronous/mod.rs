@@ -11,19 +11,24 @@
 //!             ├── Wakers           both tasks: a stream remembers one waker for writing
 //!             └── Alarm            one timer, moved only when it would go off too late
 //!       Memory                     receive memory, from a pool of the thread while it is needed
+//!       Shutdown                   closes many connections, and waits for them
 //! ```
 
 mod core;
 mod io;
 mod memory;
 mod opening;
+mod shutdown;
 mod split;
 mod wakers;
 mod websocket;
 
 pub(crate) use io::sealed;
 pub use io::{Clock, Io};
+#[cfg(feature = "tokio")]
+pub(crate) use opening::open_tunnel;
 pub use opening::{Connected, Incoming, Pending};
 pub(crate) use opening::{accept, connect_over, receive};
+pub use shutdown::Shutdown;
 pub use split::{NotTogether, Reader, Writer};
 pub use websocket::WebSocket;

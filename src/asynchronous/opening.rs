@@ -78,7 +78,7 @@ pub struct Connected<I: Io> {
 /// Reads the request of a client, for the application to decide on.
 pub(crate) async fn receive<I: Io>(io: I, options: &Options) -> Result<Incoming<I>, Error> {
     let mut accepting = Accepting::new(server::Handshake::new(options.clone()));
-    let mut line = Line::new(io);
+    let mut line = Line::new(io, Memory::default());
     let incoming = line
         .drive(|memory, transport| {
             let polled = accepting.poll(memory.inbox(), transport);
@@ -110,15 +110,32 @@ pub(crate) async fn accept<I: Io>(io: I, options: &Options) -> Result<WebSocket<
     }
 }
 
-/// Opens a WebSocket over a stream that is connected already.
+/// Has a proxy open a tunnel, and gives the stream back with what was read behind its answer.
+#[cfg(feature = "tokio")]
+pub(crate) async fn open_tunnel<I: Io>(
+    io: I,
+    tunnel: client::Tunnel,
+) -> Result<(I::Stream, Inbox), Error> {
+    let mut connecting = Connecting::new(tunnel);
+    let mut line = Line::new(io, Memory::default());
+    line.drive(|memory, transport| {
+        let polled = connecting.poll(memory.inbox(), transport);
+        (polled, connecting.poll_timeout())
+    })
+    .await?;
+    Ok((line.io.into_stream(), line.memory.into_inbox()))
+}
+
+/// Opens a WebSocket over a stream that is connected already. `inbox` holds what was read from it.
 pub(crate) async fn connect_over<I: Io>(
     io: I,
+    inbox: Inbox,
     request: Request,
     config: &Config,
 ) -> Result<Connected<I>, Error> {
     let handshake = client::Handshake::new(request, config.clone(), MaskKeys::thread());
     let mut connecting = Connecting::new(handshake);
-    let mut line = Line::new(io);
+    let mut line = Line::new(io, Memory::from(inbox));
     let established = line
         .drive(|memory, transport| {
             let polled = connecting.poll(memory.inbox(), transport);
@@ -248,11 +265,11 @@ struct Line<I: Io> {
 }
 
 impl<I: Io> Line<I> {
-    fn new(io: I) -> Self {
+    fn new(io: I, memory: Memory) -> Self {
         Self {
             io,
             alarm: Alarm::new(),
-            memory: Memory::default(),
+            memory,
         }
     }
 

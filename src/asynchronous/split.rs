@@ -13,6 +13,7 @@ use futures_sink::Sink;
 use super::core::Core;
 use super::io::Io;
 use super::memory::Memory;
+use super::shutdown::Shutdown;
 use super::websocket::WebSocket;
 use crate::connection::{Event, Outcome};
 use crate::error::Error;
@@ -254,6 +255,11 @@ impl<I: Io> Writer<I> {
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         lock(&self.shared).queue_close(code, reason)?;
         self.flush().await
+    }
+
+    /// As [`WebSocket::close_on`], for both halves.
+    pub fn close_on(&mut self, shutdown: &Shutdown) {
+        lock(&self.shared).attach(shutdown);
     }
 
     /// Bytes that are queued and not written yet, automatic answers aside.

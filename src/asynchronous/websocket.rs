@@ -14,6 +14,7 @@ use futures_sink::Sink;
 use super::core::Core;
 use super::io::{Alarm, Io};
 use super::memory::Memory;
+use super::shutdown::Shutdown;
 use super::split::{Reader, Writer};
 use crate::connection::{Connection, Event, Inbox, Outcome};
 use crate::error::Error;
@@ -217,6 +218,13 @@ impl<I: Io> WebSocket<I> {
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<Outcome, Error> {
         self.core.queue_close(code, reason)?;
         Ok(poll_fn(|cx| self.core.poll_close(cx, &mut self.memory)).await)
+    }
+
+    /// Takes part in `shutdown` until the connection ends or is dropped, before and after a
+    /// [`split`](Self::split): when `shutdown` closes all, it is closed as by [`Writer::close`]. If
+    /// that has begun already, the Close frame is queued at once. It leaves any other shutdown.
+    pub fn close_on(&mut self, shutdown: &Shutdown) {
+        self.core.attach(shutdown);
     }
 
     /// How the connection ended, once it has.

@@ -82,8 +82,9 @@ fn step(session: &mut ClientConnection, tcp: &mut TcpStream) -> Result<(), Error
     Ok(())
 }
 
-/// Reads what the peer has sent. The end of the stream without the peer's word is an error
-/// ([`ErrorKind::UnexpectedEof`]), since anybody on the way can cut a stream off.
+/// Reads what the peer has sent. What came before an error is handed out before it. The end of the
+/// stream without the peer's word is an error ([`ErrorKind::UnexpectedEof`]), since anybody on the
+/// way can cut a stream off.
 pub(super) fn read<D: SideData>(
     session: &mut ConnectionCommon<D>,
     tcp: &mut TcpStream,
@@ -92,15 +93,23 @@ pub(super) fn read<D: SideData>(
     if let Some(count) = take(session, room)? {
         return Ok(Some(count));
     }
+    process(session)?; // an error that was met before is told again
     session.read_tls(tcp)?;
-    let processed = session.process_new_packets();
+    let processed = process(session);
     if session.wants_write() {
         // The answer to a key update, or an alert. If it cannot leave now, it goes with what is
         // written next.
         let _ = session.write_tls(tcp);
     }
-    match processed {
-        Ok(_) => take(session, room),
+    match (take(session, room), processed) {
+        (Ok(None) | Err(_), Err(error)) => Err(error),
+        (taken, _) => taken,
+    }
+}
+
+fn process<D: SideData>(session: &mut ConnectionCommon<D>) -> io::Result<()> {
+    match session.process_new_packets() {
+        Ok(_) => Ok(()),
         Err(error) => Err(io::Error::new(ErrorKind::InvalidData, error)),
     }
 }

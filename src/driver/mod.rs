@@ -81,6 +81,13 @@ fn goes_on(
 
 /// An error that is told again: `io::Error` cannot be cloned.
 fn repeat(error: &io::Error) -> io::Error {
+    #[cfg(feature = "rustls")]
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
+        return io::Error::new(error.kind(), tls.clone());
+    }
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

@@ -44,8 +44,8 @@ use std::time::Instant;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_timer::Delay;
 
-pub use crate::asynchronous::NotTogether;
 use crate::asynchronous::{self as shared, Clock, sealed::Sealed};
+pub use crate::asynchronous::{NotTogether, Shutdown};
 use crate::connection::{Config, Connection, Inbox};
 pub use crate::error::Error;
 use crate::handshake::client::Request;
@@ -112,7 +112,8 @@ where
     Box::pin(shared::receive(Io(stream), options)).await
 }
 
-/// Opens a WebSocket over a stream that is connected already.
+/// Opens a WebSocket over a stream that is connected already, with TLS or without: which sockets a
+/// runtime has is known to the application only.
 ///
 /// # Errors
 ///
@@ -129,7 +130,13 @@ pub async fn connect_over<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    Box::pin(shared::connect_over(Io(stream), request, config)).await
+    Box::pin(shared::connect_over(
+        Io(stream),
+        Inbox::new(),
+        request,
+        config,
+    ))
+    .await
 }
 
 /// A stream of `futures-io`, as the adapters see it.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the Autobahn suite against the bundled examples, first as server, then as client.
 #
-#   both.sh [--deflate] [CASE-GLOB...]
+#   both.sh [--tokio] [--deflate] [CASE-GLOB...]
 #
+# The examples are echo and autobahn_client, or with --tokio echo_tokio and autobahn_client_tokio.
 # Without globs: the 301 cases that need no compression (1.* to 7.*, 9.* and 10.*). --deflate
 # starts both examples with --deflate and runs all 517 cases. A case passes when its verdict is
 # OK or INFORMATIONAL, for its behaviour and for its closing; NON-STRICT does not pass. Exit
@@ -15,6 +16,11 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 reports=${AUTOBAHN_OUT:-$here/reports}
 export AUTOBAHN_JOBS=${AUTOBAHN_JOBS:-2}
 
+client_example=autobahn_client
+if [ "${1:-}" = --tokio ]; then
+  echo_example=echo_tokio client_example=autobahn_client_tokio reports=$reports/tokio
+  shift
+fi
 extra=() cases=('1.*' '2.*' '3.*' '4.*' '5.*' '6.*' '7.*' '9.*' '10.*')
 if [ "${1:-}" = --deflate ]; then
   extra=(--deflate) cases=()
@@ -23,15 +29,15 @@ fi
 if [ $# -gt 0 ]; then cases=("$@"); fi
 
 "$here/run.sh" setup
-build_examples echo autobahn_client
+build_examples "$echo_example" "$client_example"
 start_echo "${extra[@]}"
 
 status=0
-echo "Autobahn, the crate as server:"
+echo "Autobahn, $echo_example as server:"
 AUTOBAHN_OUT=$reports/server AUTOBAHN_AGENT=fullduplex-server \
   "$here/run.sh" server "$echo_url" "${cases[@]}" || status=1
 if ! echo_lives; then
-  echo "both.sh: the echo example did not survive the suite" >&2
+  echo "both.sh: $echo_example did not survive the suite" >&2
   status=1
 fi
 
@@ -55,9 +61,9 @@ while True:
         break
 EOF
 )
-echo "Autobahn, the crate as client:"
+echo "Autobahn, $client_example as client:"
 # shellcheck disable=SC2016 # the URL differs for each process and is in its environment
 AUTOBAHN_OUT=$reports/client AUTOBAHN_AGENT=fullduplex-client \
   "$here/run.sh" client "$first_port" "${cases[@]}" -- \
-  sh -c 'exec "$0" "$AUTOBAHN_URL" "$@"' "$examples/autobahn_client" "${extra[@]}" || status=1
+  sh -c 'exec "$0" "$AUTOBAHN_URL" "$@"' "$examples/$client_example" "${extra[@]}" || status=1
 exit "$status"

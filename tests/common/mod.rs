@@ -15,6 +15,7 @@ pub mod handshake;
 pub mod hostile;
 pub mod net;
 pub mod pair;
+pub mod programs;
 pub mod proxy;
 pub mod script;
 pub mod tls;

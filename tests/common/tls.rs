@@ -12,16 +12,25 @@
     reason = "each test crate uses its own part, and a helper that panics fails the test"
 )]
 
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-use super::net::{listen, patient};
+use fullduplex::blocking::{self, Connected, MaybeTls, WebSocket};
+use fullduplex::handshake::OriginPolicy;
+use fullduplex::handshake::client::Request;
+use fullduplex::handshake::server::Options;
+use fullduplex::{Config, ConnectOptions, Error};
+
+use super::net::{LONG, consent, in_time, listen, patient};
+use super::pair::timeless;
 
 pub type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 
@@ -39,8 +48,12 @@ pub struct Certificate {
 
 impl Authority {
     pub fn new() -> Self {
+        // Two with the same name would be taken for the same.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        let name = format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let root = params.self_signed(&key).unwrap().der().clone();
         Self {
@@ -128,4 +141,64 @@ pub fn serve_tls<T: Send + 'static>(
         act(StreamOwned::new(session, tcp))
     });
     (address, serving)
+}
+
+pub fn connect(url: &str, options: &ConnectOptions) -> Result<Connected<MaybeTls>, Error> {
+    let (request, options) = (Request::new(url).unwrap(), options.clone());
+    in_time(move || blocking::connect_to(request, &options))
+}
+
+/// Options that trust `authority`, without deadlines but for the opening ones.
+pub fn trusting(authority: &Authority) -> ConnectOptions {
+    with_config(authority, timeless())
+}
+
+pub fn with_config(authority: &Authority, mut config: Config) -> ConnectOptions {
+    config.timeouts.connect.get_or_insert(LONG);
+    config.timeouts.handshake.get_or_insert(LONG);
+    ConnectOptions::new()
+        .config(config)
+        .tls(client_config(authority))
+}
+
+/// A TLS server with a valid certificate for `localhost` and 127.0.0.1 that does `act` with its
+/// first client.
+pub fn server<T: Send + 'static>(
+    act: impl FnOnce(TlsStream) -> T + Send + 'static,
+) -> (Authority, SocketAddr, JoinHandle<T>) {
+    let authority = Authority::new();
+    let config = tls_server(&authority.issue(&["localhost", "127.0.0.1"]));
+    let (address, serving) = serve_tls(config, act);
+    (authority, address, serving)
+}
+
+pub fn open(options: &ConnectOptions, address: SocketAddr) -> WebSocket<MaybeTls> {
+    let url = format!("wss://localhost:{}/", address.port());
+    connect(&url, options).unwrap().socket
+}
+
+pub fn echo(stream: TlsStream) -> TlsStream {
+    let options = Options::new(OriginPolicy::any());
+    let mut socket = blocking::accept(stream, &options).unwrap();
+    while let Some(message) = socket.recv().unwrap() {
+        socket.send(message).unwrap();
+    }
+    let mut stream = socket.into_parts().0;
+    stream.conn.send_close_notify();
+    stream.flush().unwrap();
+    stream.sock.shutdown(Shutdown::Both).unwrap();
+    stream
+}
+
+/// Agrees to a WebSocket and hands the stream back.
+pub fn agree(stream: &mut TlsStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).unwrap(), 1);
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    stream.write_all(consent(&head).as_bytes()).unwrap();
+    stream.flush().unwrap();
 }

@@ -325,7 +325,7 @@ async fn a_slow_reader_is_no_dead_peer() {
     let (sent, received) = tokio::sync::oneshot::channel();
     let answering = tokio::spawn(async move {
         let mut received: Vec<u8> = Vec::new();
-        let mut pongs = 0;
+        let mut answered = 0;
         let mut room = [0; 64];
         loop {
             sleep(SECOND).await;
@@ -336,13 +336,13 @@ async fn a_slow_reader_is_no_dead_peer() {
             received.extend(&room[..count]);
             let (frames, _) = parse_frames(&received);
             let pings = frames.iter().filter(|frame| frame.first == PING).count();
-            for _ in pongs..pings {
+            for _ in answered..pings {
                 to_here
                     .write_all(&frame_to(Role::Server, 0x8a, b""))
                     .await
                     .unwrap();
-                pongs += 1;
             }
+            answered = pings;
             if frames.iter().any(|frame| frame.first == CLOSE) {
                 let _ = to_here.write_all(&close_to(Role::Server, 1000, "")).await;
                 break;

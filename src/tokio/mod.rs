@@ -31,8 +31,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Deadlines need the runtime's timer (`enable_time`); without one, switch all of
-//! [`Timeouts`](crate::Timeouts) off, or tokio panics where the first is set.
+//! Deadlines, and refusing a request, need the runtime's timer (`enable_time`). Without one, tokio
+//! panics where the first deadline is set; all [`Timeouts`](crate::Timeouts) can be switched off.
 
 mod connect;
 mod maybe_tls;

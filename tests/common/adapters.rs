@@ -92,7 +92,16 @@ macro_rules! for_each_adapter {
     ($($(#[$attribute:meta])* $name:ident,)*) => {
         #[cfg(feature = "tokio")]
         mod with_tokio {
-            $(#[test] $(#[$attribute])* fn $name() { super::$name::<super::common::adapters::Tokio>(); })*
+            $(
+                #[test]
+                $(#[$attribute])*
+                fn $name() {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+                    let runtime = runtime.unwrap();
+                    let _timers_work = runtime.enter();
+                    super::$name::<super::common::adapters::Tokio>();
+                }
+            )*
         }
 
         #[cfg(feature = "futures")]

@@ -120,28 +120,61 @@ pub fn block_on<T>(future: impl Future<Output = T>, help: impl FnMut() -> bool) 
     slot.take().unwrap()
 }
 
-/// Runs one future, and drops it if it is not ready after `most` polls.
-pub fn poll_at_most<T>(
-    most: usize,
-    future: impl Future<Output = T>,
-    mut help: impl FnMut() -> bool,
-) -> Option<T> {
-    let slot = Slot::default();
-    let result = Rc::clone(&slot);
-    let mut task = Task::new(async move {
-        let value = future.await;
-        *result.borrow_mut() = Some(value);
-    });
-    for _ in 0..most {
-        while !task.run() {
-            assert!(help(), "a task waits for ever: nobody will wake it");
-        }
-        if task.done {
-            break;
+/// Which futures are dropped before they are ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drops {
+    Never,
+    /// The one that is polled then: polls are counted over all futures.
+    At(usize),
+    /// Each, when it has been polled so often.
+    Each(usize),
+}
+
+/// Runs futures and drops some of them.
+pub struct Cancelling {
+    pub drops: Drops,
+    pub polls: usize,
+}
+
+impl Cancelling {
+    pub fn new(drops: Drops) -> Self {
+        Self { drops, polls: 0 }
+    }
+
+    /// Runs a future to its end, or until it is to be dropped.
+    pub fn run<T>(
+        &mut self,
+        future: impl Future<Output = T>,
+        mut help: impl FnMut() -> bool,
+    ) -> Option<T> {
+        let slot = Slot::default();
+        let result = Rc::clone(&slot);
+        let mut task = Task::new(async move {
+            let value = future.await;
+            *result.borrow_mut() = Some(value);
+        });
+        let mut polls = 0;
+        loop {
+            while !task.run() {
+                assert!(help(), "a task waits for ever: nobody will wake it");
+            }
+            if task.done {
+                return slot.take();
+            }
+            let poll = self.polls;
+            (self.polls, polls) = (self.polls + 1, polls + 1);
+            let is_due = match self.drops {
+                Drops::Never => false,
+                Drops::At(at) => poll == at,
+                Drops::Each(most) => polls >= most,
+            };
+            if is_due {
+                drop(task);
+                help(); // something happens in the meantime
+                return None;
+            }
         }
     }
-    drop(task);
-    slot.take()
 }
 
 /// Lets the other tasks run once.

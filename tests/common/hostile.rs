@@ -125,6 +125,12 @@ impl Hostile {
         self
     }
 
+    /// How many clones there are that do not forget their waker, this one included.
+    pub fn users(&self) -> usize {
+        self.state().ways = Default::default();
+        Arc::strong_count(&self.0)
+    }
+
     pub fn output(&self) -> Vec<u8> {
         self.state().output.clone()
     }
@@ -242,8 +248,11 @@ impl Hostile {
         let mut state = self.state();
         if let Some(result) = state.step(On::Writes, cx, 0) {
             // A stream that takes nothing cannot be ended in good order either.
-            return result
-                .map(|result| Err(result.err().unwrap_or(ErrorKind::NotConnected.into())));
+            return result.map(|result| {
+                Err(result
+                    .err()
+                    .unwrap_or_else(|| ErrorKind::NotConnected.into()))
+            });
         }
         if state.is_stuck {
             return state.wait(WRITING, cx);

@@ -17,9 +17,12 @@
 mod core;
 mod io;
 mod memory;
+#[cfg(all(test, fullduplex_model, feature = "tokio"))]
+mod model;
 mod opening;
 mod shutdown;
 mod split;
+mod sync;
 mod wakers;
 mod websocket;
 

@@ -5,7 +5,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
@@ -14,6 +14,7 @@ use super::core::Core;
 use super::io::Io;
 use super::memory::Memory;
 use super::shutdown::Shutdown;
+use super::sync::{Mutex, MutexGuard};
 use super::websocket::WebSocket;
 use crate::connection::{Event, Outcome};
 use crate::error::Error;

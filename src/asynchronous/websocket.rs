@@ -6,7 +6,6 @@ use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::sync::Mutex;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
@@ -16,6 +15,7 @@ use super::io::{Alarm, Io};
 use super::memory::Memory;
 use super::shutdown::Shutdown;
 use super::split::{Reader, Writer};
+use super::sync::Mutex;
 use crate::connection::{Connection, Event, Inbox, Outcome};
 use crate::error::Error;
 use crate::frame::CloseCode;

@@ -74,6 +74,10 @@ const STEP_TO_INFLATE: usize = 16 * 1024;
 pub struct Inbox {
     /// Its length is what has been initialised so far, so that no room is ever zeroed twice.
     block: BytesMut,
+    /// The size of the memory that the block is a part of: messages that were detached have the
+    /// rest, for as long as the block is there.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    allocated: usize,
     message: usize,
     message_end: usize,
     next: usize,
@@ -200,7 +204,7 @@ impl Inbox {
     /// How much memory it takes.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn size(&self) -> usize {
-        self.block.capacity() + self.text.capacity() + self.bytes.capacity()
+        self.allocated + self.text.capacity() + self.bytes.capacity()
     }
 
     /// Forgets every byte; the memory stays.
@@ -418,6 +422,10 @@ impl Inbox {
         let mut memory = Vec::from(mem::take(&mut self.block));
         memory.reserve_exact(room);
         memory.resize(self.end + room, 0);
+        #[cfg(any(feature = "tokio", feature = "futures"))]
+        {
+            self.allocated = memory.capacity();
+        }
         self.block = BytesMut::from(Bytes::from(memory));
     }
 

@@ -78,6 +78,8 @@
 //!
 //!  - `std` (default): the `blocking` adapter and `MaskKeys::thread`.
 //!  - `deflate`: permessage-deflate, which a [`Config`] has to ask for. Implies `std`.
+//!  - `http`: the module `http`, for connections that another HTTP implementation opens. Implies
+//!    `std`.
 //!
 //! # What is not in it
 //!
@@ -106,6 +108,8 @@ pub mod frame;
 #[cfg(feature = "futures")]
 pub mod futures;
 pub mod handshake;
+#[cfg(feature = "http")]
+pub mod http;
 mod message;
 #[cfg(feature = "rustls")]
 mod tls;

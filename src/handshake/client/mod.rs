@@ -10,6 +10,7 @@
 mod addresses;
 mod answer;
 mod body;
+mod exchange;
 mod proxy;
 mod redirect;
 mod request;
@@ -24,6 +25,7 @@ use bytes::{Buf, Bytes};
 
 pub use addresses::{ATTEMPT_DELAY, attempt_order};
 pub use body::Rejection;
+pub use exchange::Exchange;
 pub use proxy::{InvalidProxy, Proxy};
 pub use redirect::{RedirectError, Redirects};
 pub use request::Request;
@@ -91,14 +93,12 @@ pub struct Established {
 impl Handshake {
     /// Prepares the request, with a key of its own drawn from `keys`.
     pub fn new(request: Request, config: Config, mut keys: MaskKeys) -> Self {
-        let mut nonce = [0; 16];
-        keys.fill(&mut nonce);
-        let key = key::encode_key(nonce);
+        let key = key::draw_key(&mut keys);
         let outgoing = request.encode(&key, &config).into();
         let deadline = Deadline::new(config.timeouts.handshake);
         Self {
             outgoing,
-            expected: request.expect(&key),
+            expected: request.expect(Some(&key)),
             config,
             keys,
             deadline,
@@ -170,14 +170,7 @@ impl Handshake {
         if self.outgoing.has_remaining() {
             return Err(HandshakeError::EarlyResponse);
         }
-        let (extensions, subprotocol) =
-            negotiate::response(&headers, &self.expected, &self.config)?;
-        let connection = Connection::open(Some(self.keys), &self.config, &extensions, Vec::new());
-        Ok(Established {
-            connection,
-            headers,
-            subprotocol,
-        })
+        open(headers, &self.expected, &self.config, self.keys)
     }
 }
 
@@ -191,4 +184,19 @@ impl fmt::Debug for Handshake {
             .field("at_eof", &self.at_eof)
             .finish_non_exhaustive()
     }
+}
+
+/// Opens the connection if the headers of the server's consent allow it.
+fn open(
+    headers: Headers,
+    expected: &Expected,
+    config: &Config,
+    keys: MaskKeys,
+) -> Result<Established, HandshakeError> {
+    let (extensions, subprotocol) = negotiate::response(&headers, expected, config)?;
+    Ok(Established {
+        connection: Connection::open(Some(keys), config, &extensions, Vec::new()),
+        headers,
+        subprotocol,
+    })
 }

@@ -3,7 +3,7 @@
 //!     cargo run --release --features futures --example echo_futures [ADDR]
 //!         [--deflate[=takeover]] [--verbose | --quiet]
 //!
-//! SMOL_THREADS=N has N threads instead of one.
+//! `SMOL_THREADS=N` has N threads instead of one.
 //!
 //! Open the printed address in a browser (http instead of ws) for a page that talks to it. Ctrl-C
 //! closes all connections with 1001.

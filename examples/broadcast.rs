@@ -27,8 +27,8 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::broadcast::{Receiver, Sender};
 
 /// How many messages the slowest client may be behind. All clients share them, so that this and
-/// the longest message bound the memory: 16 MiB, whatever the number of clients.
-const BEHIND: usize = 256;
+/// the longest message bound the memory: 4 MiB, whatever the number of clients.
+const BEHIND: usize = 64;
 
 /// The longest message.
 const LONGEST: u64 = 64 * 1024;

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 #[cfg(feature = "deflate")]
@@ -23,7 +23,7 @@ use fullduplex::deflate::{ContextTakeover, Deflate};
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::server::{Acceptance, Options, Response};
 use fullduplex::tokio::{self as ws, Error, Incoming, Shutdown, WebSocket};
-use fullduplex::{CloseCode, Config, Event, SendError};
+use fullduplex::{CloseCode, Config, Connection, Event, SendError};
 use tokio::net::{TcpListener, TcpStream};
 
 const USAGE: &str = "usage: echo_tokio [ADDR] [--deflate[=takeover]] [--verbose | --quiet]";
@@ -47,7 +47,7 @@ struct Server {
     options: Options,
     log: Log,
     shutdown: Shutdown,
-    sessions: AtomicU64,
+    sessions: AtomicU32,
 }
 
 #[tokio::main]
@@ -87,7 +87,7 @@ async fn main() -> ExitCode {
         options: Options::new(OriginPolicy::same_origin()).config(config),
         log,
         shutdown: Shutdown::new(),
-        sessions: AtomicU64::new(0),
+        sessions: AtomicU32::new(0),
     });
     match run(&address, &server).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -137,34 +137,28 @@ async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
 }
 
 impl Server {
-    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
-        // The handshake needs more memory than the connection: boxed, it is freed behind it.
-        let mut socket = match Box::pin(self.open(session, stream, peer)).await {
-            Ok(Some(socket)) => socket,
-            Ok(None) => return,
+    /// The opening handshake.
+    async fn open(
+        self: Arc<Self>,
+        session: u32,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<WebSocket<TcpStream>> {
+        match self.open_or_serve_page(session, stream, peer).await {
+            Ok(socket) => socket,
             Err(error) => {
-                let text = format_args!("[{session}] {peer}: {error}");
-                return self.say(Log::Connections, text);
+                self.say(
+                    Log::Connections,
+                    format_args!("[{session}] {peer}: {error}"),
+                );
+                None
             }
-        };
-        socket.close_on(&self.shutdown);
-        let result = self.echo(session, &mut socket).await;
-        match (socket.outcome(), result) {
-            (Some(outcome), _) => {
-                self.say(Log::Connections, format_args!("[{session}] {outcome}"));
-            }
-            (None, Err(error)) => {
-                self.say(Log::Connections, format_args!("[{session}] ended: {error}"));
-            }
-            (None, Ok(())) => {}
         }
     }
 
-    /// The opening handshake, or a page.
-    async fn open(
+    async fn open_or_serve_page(
         &self,
-        session: u64,
+        session: u32,
         stream: TcpStream,
         peer: SocketAddr,
     ) -> Result<Option<WebSocket<TcpStream>>, Error> {
@@ -197,38 +191,80 @@ impl Server {
         }
     }
 
-    async fn echo(&self, session: u64, socket: &mut WebSocket<TcpStream>) -> Result<(), Error> {
-        loop {
-            if socket.connection().is_full() {
-                // The peer does not read its echoes: nothing more of it is read before it does.
-                socket.flush().await?;
-            }
-            // The answer goes out when nothing more is there to be read: one write for many.
-            let echoed = match socket.next_event().await? {
-                Some((Event::Text(text), connection)) => {
-                    let length = text.len();
-                    self.say(
-                        Log::Messages,
-                        format_args!("[{session}] text, {length} bytes"),
-                    );
-                    connection.send_text(&text)
-                }
-                Some((Event::Binary(bytes), connection)) => {
-                    let length = bytes.len();
-                    self.say(
-                        Log::Messages,
-                        format_args!("[{session}] binary, {length} bytes"),
-                    );
-                    connection.send_binary(&bytes)
-                }
-                Some(_) => Ok(()),
-                None => return Ok(()),
+    /// What this holds while it waits is what a connection costs. An async fn would hold its
+    /// arguments twice, and the handshake needs more than the connection: boxed, it is freed behind
+    /// it.
+    fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send {
+        let session = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        let opening = Box::pin(Arc::clone(&self).open(session, stream, peer));
+        async move {
+            let Some(mut socket) = opening.await else {
+                return;
             };
-            match echoed {
-                // The server ends: what still comes gets no echo.
-                Ok(()) | Err(SendError::Closed) => {}
-                Err(error) => return Err(error.into()),
+            socket.close_on(&self.shutdown);
+            let result = loop {
+                // The peer does not read its echoes: nothing more of it is read before it does.
+                if socket.connection().is_full()
+                    && let Err(error) = socket.flush().await
+                {
+                    break Err(error);
+                }
+                // The answer goes out when nothing more is there to be read: one write for many.
+                match socket.next_event().await {
+                    Ok(Some((event, connection))) => {
+                        if let Err(error) = self.echo(session, &event, connection) {
+                            break Err(error.into());
+                        }
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            };
+            match (socket.outcome(), result) {
+                (Some(outcome), _) => {
+                    self.say(Log::Connections, format_args!("[{session}] {outcome}"));
+                }
+                (None, Err(error)) => {
+                    self.say(Log::Connections, format_args!("[{session}] ended: {error}"));
+                }
+                (None, Ok(())) => {}
             }
+        }
+    }
+
+    fn echo(
+        &self,
+        session: u32,
+        event: &Event<'_>,
+        connection: &mut Connection,
+    ) -> Result<(), SendError> {
+        let echoed = match event {
+            Event::Text(text) => {
+                let length = text.len();
+                self.say(
+                    Log::Messages,
+                    format_args!("[{session}] text, {length} bytes"),
+                );
+                connection.send_text(text)
+            }
+            Event::Binary(bytes) => {
+                let length = bytes.len();
+                self.say(
+                    Log::Messages,
+                    format_args!("[{session}] binary, {length} bytes"),
+                );
+                connection.send_binary(bytes)
+            }
+            _ => Ok(()),
+        };
+        match echoed {
+            // The server ends: what still comes gets no echo.
+            Err(SendError::Closed) => Ok(()),
+            echoed => echoed,
         }
     }
 

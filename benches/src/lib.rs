@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod json;
+pub mod server;
 
 use std::hint::black_box;
 
@@ -11,6 +12,9 @@ use fullduplex::frame::{Header, Opcode, apply_mask};
 use fullduplex::{Config, Connection, Event, Inbox, MaskKeys, Role};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// A masked binary message of 16 bytes.
+pub const FRAME: &[u8; 22] = b"\x82\x90\0\0\0\0sixteen octets !";
 
 /// `count` messages as a peer of `receiver` would send them, each in `fragments` frames.
 pub fn stream(

@@ -11,9 +11,9 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use bytes::Buf;
@@ -22,6 +22,7 @@ use fullduplex::deflate::{Compress, ContextTakeover, Deflate, Level};
 use fullduplex::handshake::client::Request;
 use fullduplex::{Config, Event};
 use fullduplex_benches::json;
+use fullduplex_benches::server::Server;
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -55,37 +56,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// The server's process; ended with this value.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn run(
     program: &str,
     arguments: &[String],
     messages: usize,
     connections: usize,
 ) -> Result<(), Box<dyn Error>> {
-    let mut child = Command::new(program)
-        .args(["127.0.0.1:0", "--quiet"])
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = child.stdout.take();
-    let server = Server(child);
-    let mut line = String::new();
-    BufReader::new(output.ok_or("no output")?).read_line(&mut line)?;
-    let url = line
-        .trim()
-        .strip_prefix("listening on ")
-        .ok_or("the server does not listen")?;
+    let server = Server::start(program, arguments)?;
+    let url = &server.url;
 
-    let idle = resident(&server)?;
+    let idle = server.resident()?;
     let texts = json::thousand();
     let frames = frames(url, &texts)?;
     let mut clients = Vec::with_capacity(connections);
@@ -97,7 +77,7 @@ fn run(
     let (before, start) = (processor_time(&server)?, Instant::now());
     let received = round(&mut clients, &frames, messages)?;
     let (time, wall) = (processor_time(&server)? - before, start.elapsed());
-    let held = resident(&server)?.saturating_sub(idle) as f64 / connections as f64;
+    let held = server.resident()?.saturating_sub(idle) as f64 / connections as f64;
     println!(
         "{}: {:.2} µs of server CPU per message, {:.0} messages/s, {:.0} bytes back each, \
          {held:.1} KiB resident per connection",
@@ -220,17 +200,9 @@ fn round(
 
 /// Seconds of user and system time.
 fn processor_time(server: &Server) -> Result<f64, Box<dyn Error>> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", server.0.id()))?;
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id()))?;
     let fields = stat.rsplit(") ").next().unwrap_or_default();
     let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
     let ticks: u64 = ticks.collect::<Result<Vec<_>, _>>()?.iter().sum();
     Ok(ticks as f64 / 100.0) // the kernel's interface counts in hundredths, whatever it uses itself
-}
-
-/// KiB of resident memory.
-fn resident(server: &Server) -> Result<u64, Box<dyn Error>> {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.0.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let digits = line.unwrap_or_default().trim().trim_end_matches(" kB");
-    Ok(digits.parse()?)
 }

@@ -78,13 +78,17 @@
 //!
 //!  - `std` (default): the `blocking` adapter and `MaskKeys::thread`.
 //!  - `deflate`: permessage-deflate, which a [`Config`] has to ask for. Implies `std`.
+//!  - `rustls`: `wss` URLs with a rustls configuration that the application brings; no crypto
+//!    provider, no roots. Implies `std`.
+//!  - `platform-roots`, `bundled-roots`: the same with a default configuration, which uses ring and
+//!    trusts what the platform trusts, or Mozilla's roots. With both it is the platform's.
 //!  - `http`: the module `http`, for connections that another HTTP implementation opens. Implies
 //!    `std`.
 //!
 //! # What is not in it
 //!
-//! TLS: give `blocking::connect_over` or `blocking::accept` a TLS stream. Proxies, redirects and
-//! reconnecting: they are the application's.
+//! Reconnecting, which is the application's, and TLS for servers: give `blocking::accept` a TLS
+//! stream.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

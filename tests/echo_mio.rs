@@ -20,10 +20,14 @@ use common::net::{in_time, patient, read_head, read_to_end};
 use common::pair::{BINARY, frame_to};
 use common::programs::{Echo, example, run, stderr, stdout};
 use fullduplex::blocking::{self, WebSocket};
-use fullduplex::{CloseCode, Message, Role};
+use fullduplex::handshake::client::Request;
+use fullduplex::{CloseCode, Config, Message, Role};
 
 fn open(echo: &Echo) -> WebSocket<TcpStream> {
-    blocking::connect(&echo.url()).unwrap()
+    let request = Request::new(&echo.url()).unwrap();
+    blocking::connect_with(request, &Config::default())
+        .unwrap()
+        .socket
 }
 
 /// Connections take turns, in the middle of messages as well: small ones, one that takes many reads
@@ -66,7 +70,7 @@ fn who_does_not_read_is_not_read_from() {
     stream
         .set_write_timeout(Some(Duration::from_millis(300)))
         .unwrap();
-    let message = frame_to(Role::Server, BINARY, &[7; 60_000]);
+    let message = frame_to(Role::Server, BINARY, &vec![7; 60_000]);
     let (mut sent, mut part) = (0, 0);
     while sent < 4000 {
         match stream.write(&message[part..]) {

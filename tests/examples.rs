@@ -28,6 +28,8 @@ const ECHOES: &[&str] = &[
     "echo",
     #[cfg(feature = "tokio")]
     "echo_tokio",
+    #[cfg(feature = "futures")]
+    "echo_futures",
 ];
 
 /// Runs the client to its end.
@@ -354,8 +356,14 @@ fn sans_io_runs_to_its_end() {
 }
 
 #[test]
-fn autobahn_client_explains_itself() {
-    let output = run(example("autobahn_client"), Vec::new());
-    assert!(!output.status.success());
-    assert!(stderr(&output).starts_with("usage: autobahn_client URL"));
+fn autobahn_clients_explain_themselves() {
+    for name in [
+        "autobahn_client",
+        #[cfg(feature = "tokio")]
+        "autobahn_client_tokio",
+    ] {
+        let output = run(example(name), Vec::new());
+        assert!(!output.status.success());
+        assert!(stderr(&output).starts_with(&format!("usage: {name} URL")));
+    }
 }

@@ -338,40 +338,6 @@ fn a_queue_that_is_never_written_is_bounded() {
     }
 }
 
-/// A large message that is interrupted is not copied, a small one takes its own size, and neither
-/// takes what another message has grown.
-#[test]
-fn parked_messages_take_what_they_need() {
-    const LARGE: usize = 64 * 1024;
-    for (held, grown, copied) in [
-        (LARGE - 1, 0, true),
-        (LARGE, 0, false),
-        (10 * LARGE, 0, false),
-        (LARGE, 10 * LARGE, true),
-    ] {
-        let mut connection = connection(Role::Server, &Config::default());
-        let mut inbox = Inbox::new();
-        feed(
-            &mut connection,
-            &mut inbox,
-            &frame_to(Role::Server, BINARY, &vec![0; grown]),
-        );
-        let message = frame_to(Role::Server, BINARY, &vec![0; held + 1]);
-        feed(&mut connection, &mut inbox, &message[..message.len() - 1]);
-        let mut parked = None;
-        let info = measure(|| parked = Some(connection.park(&mut inbox)));
-        let bytes = info.bytes_total;
-        let expected = if copied { held as u64 } else { 0 };
-        assert!(
-            (expected..expected + 512).contains(&bytes),
-            "{held} {grown}: {bytes}"
-        );
-        inbox.resume(parked.unwrap());
-        let rest = &message[message.len() - 1..];
-        assert_eq!(feed(&mut connection, &mut inbox, rest), (1, None));
-    }
-}
-
 /// An idle connection takes at most 512 bytes, and no heap once it is parked.
 #[test]
 fn an_idle_connection_holds_no_heap() {

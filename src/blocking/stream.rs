@@ -33,9 +33,8 @@ pub(super) struct Stream<S> {
 #[derive(Debug)]
 struct Socket<S> {
     tcp: fn(&S) -> &TcpStream,
-    /// Of reading; of both where there is no other.
     read: Timeout,
-    write: Option<Timeout>,
+    write: Timeout,
     session: Option<Session<S>>,
 }
 
@@ -60,43 +59,22 @@ struct Timeout {
 }
 
 impl<S> Socket<S> {
-    fn plain(io: &S, tcp: fn(&S) -> &TcpStream) -> Self {
+    fn new(io: &S, tcp: fn(&S) -> &TcpStream, session: Option<Session<S>>) -> Self {
         // A socket that refuses to tell is broken, which its next use will tell.
         let read = tcp(io).read_timeout().unwrap_or_default();
         let write = tcp(io).write_timeout().unwrap_or_default();
         Self {
             tcp,
             read: Timeout::new(TcpStream::set_read_timeout, read),
-            write: Some(Timeout::new(TcpStream::set_write_timeout, write)),
-            session: None,
+            write: Timeout::new(TcpStream::set_write_timeout, write),
+            session,
         }
-    }
-
-    /// A session may have to write in order to read, so that both timeouts are one.
-    #[cfg(feature = "rustls")]
-    fn with_session(io: &S, tcp: fn(&S) -> &TcpStream, session: Session<S>) -> Self {
-        let both = |tcp: &TcpStream, timeout| {
-            tcp.set_read_timeout(timeout)?;
-            tcp.set_write_timeout(timeout)
-        };
-        // A socket that refuses to tell is broken, which its next use will tell.
-        let own = tcp(io).read_timeout().unwrap_or_default();
-        Self {
-            tcp,
-            read: Timeout::new(both, own),
-            write: None,
-            session: Some(session),
-        }
-    }
-
-    fn writing(&mut self) -> &mut Timeout {
-        self.write.as_mut().unwrap_or(&mut self.read)
     }
 }
 
 impl Stream<TcpStream> {
     pub(super) fn tcp(io: TcpStream) -> Self {
-        let socket = Some(Socket::plain(&io, |tcp| tcp));
+        let socket = Some(Socket::new(&io, |tcp| tcp, None));
         Self {
             socket,
             ..Self::new(io)
@@ -106,13 +84,14 @@ impl Stream<TcpStream> {
 
 impl Stream<MaybeTls> {
     pub(super) fn maybe_tls(io: MaybeTls) -> Self {
-        let socket = match &io {
-            MaybeTls::Plain(_) => Socket::plain(&io, MaybeTls::tcp),
+        let session = match &io {
+            MaybeTls::Plain(_) => None,
             #[cfg(feature = "rustls")]
-            MaybeTls::Tls(_) => Socket::with_session(&io, MaybeTls::tcp, MaybeTls::SESSION),
+            MaybeTls::Tls(_) => Some(MaybeTls::SESSION),
         };
+        let socket = Some(Socket::new(&io, MaybeTls::tcp, session));
         Self {
-            socket: Some(socket),
+            socket,
             ..Self::new(io)
         }
     }
@@ -133,8 +112,8 @@ impl<S: Read + Write> Stream<S> {
     }
 
     /// The deadline for a writing call, if the socket came with a timeout of its own.
-    fn writing_by(&mut self, deadline: Option<Duration>) -> Option<Duration> {
-        let own = self.socket.as_mut().and_then(|socket| socket.writing().own);
+    fn writing_by(&self, deadline: Option<Duration>) -> Option<Duration> {
+        let own = self.socket.as_ref().and_then(|socket| socket.write.own);
         earlier(deadline, own.map(|own| self.now().saturating_add(own)))
     }
 
@@ -147,7 +126,7 @@ impl<S: Read + Write> Stream<S> {
     pub(super) fn into_io(mut self) -> S {
         if let Some(socket) = &mut self.socket {
             let tcp = (socket.tcp)(&self.io);
-            for timeout in [&mut socket.read].into_iter().chain(&mut socket.write) {
+            for timeout in [&mut socket.read, &mut socket.write] {
                 // A socket that refuses this is broken, which its next use will tell.
                 let _ = timeout.change(tcp, timeout.own);
             }
@@ -280,16 +259,20 @@ impl<S: Read + Write> Transport for Stream<S> {
         let most = slices.iter().map(|slice| slice.len()).sum();
         let deadline = self.writing_by(deadline);
         let write = self.session().map(|session| session.write);
-        self.attempt(Socket::writing, deadline, |io| match write {
-            Some(write) => write(io, slices),
-            None => at_most(most, io.write_vectored(slices)?).map(Some),
-        })
+        self.attempt(
+            |socket| &mut socket.write,
+            deadline,
+            |io| match write {
+                Some(write) => write(io, slices),
+                None => at_most(most, io.write_vectored(slices)?).map(Some),
+            },
+        )
     }
 
     fn poll_flush(&mut self, deadline: Option<Duration>) -> Poll<io::Result<()>> {
         if let Some(flush) = self.session().map(|session| session.flush) {
             let deadline = self.writing_by(deadline);
-            return self.attempt(Socket::writing, deadline, flush);
+            return self.attempt(|socket| &mut socket.write, deadline, flush);
         }
         match self.io.flush() {
             Err(error) if error.kind() == ErrorKind::Interrupted || is_not_now(&error) => {
@@ -306,7 +289,7 @@ impl<S: Read + Write> Transport for Stream<S> {
             // The good-bye is worth a short wait and no more: it is a courtesy after the closing
             // handshake, and who did not get that far learns nothing from it.
             let deadline = self.now().saturating_add(TURN);
-            let _ = self.attempt(Socket::writing, Some(deadline), flush);
+            let _ = self.attempt(|socket| &mut socket.write, Some(deadline), flush);
         }
         match &self.socket {
             Some(socket) => Poll::Ready((socket.tcp)(&self.io).shutdown(Shutdown::Write)),

@@ -85,6 +85,9 @@ fn step(session: &mut ClientConnection, tcp: &mut TcpStream) -> Result<(), Error
 /// Reads what the peer has sent. What came before an error is handed out before it. The end of the
 /// stream without the peer's word is an error ([`ErrorKind::UnexpectedEof`]), since anybody on the
 /// way can cut a stream off.
+///
+/// It never writes: two ends that wait for each other to read would be stuck. An alert leaves with
+/// what is written next, or at the end.
 pub(super) fn read<D: SideData>(
     session: &mut ConnectionCommon<D>,
     tcp: &mut TcpStream,
@@ -96,11 +99,6 @@ pub(super) fn read<D: SideData>(
     process(session)?; // an error that was met before is told again
     session.read_tls(tcp)?;
     let processed = process(session);
-    if session.wants_write() {
-        // The answer to a key update, or an alert. If it cannot leave now, it goes with what is
-        // written next.
-        let _ = session.write_tls(tcp);
-    }
     match (take(session, room), processed) {
         (Ok(None) | Err(_), Err(error)) => Err(error),
         (taken, _) => taken,

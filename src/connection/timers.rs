@@ -97,6 +97,22 @@ impl Connection {
         self.heard = true;
     }
 
+    /// Starts all deadlines anew, on the clock of whoever drives the connection from now on.
+    pub(crate) fn restart_timers(&mut self) {
+        self.timers.marks = None;
+    }
+
+    /// Whether the connection fails at `now` because a Pong has not come. It may wait to be read.
+    pub(crate) fn is_pong_overdue(&self, now: Duration) -> bool {
+        let left = self
+            .timers
+            .marks
+            .is_some_and(|marks| matches!(marks.ping, Ping::Left(_)));
+        let due = (self.timers.next())
+            .is_some_and(|(due, at)| due == Due::KeepaliveTimeout && at <= Span::new(now));
+        left && due
+    }
+
     /// Whether the transport has taken bytes since the time was told last.
     pub(crate) fn has_progressed(&self) -> bool {
         let written = self.sender.written();

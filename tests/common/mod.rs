@@ -18,4 +18,6 @@ pub mod pair;
 pub mod programs;
 pub mod proxy;
 pub mod script;
+#[cfg(feature = "std")]
+pub mod split;
 pub mod tls;

@@ -125,7 +125,7 @@ fn events_survive_cancellation<A: Adapter>() {
                         Some(event) => seen.push(event),
                         None => break,
                     },
-                    None => continue,
+                    None => {}
                 }
             }
             (seen, stream.output(), socket.outcome())

@@ -11,15 +11,16 @@
 mod common;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
-use common::net::{LONG, SHORT, consent, in_time, listen, patient, read_head, respond};
+use common::net::{
+    LONG, SHORT, consent, echo, in_time, listen, patient, read_head, redirecting, respond, say,
+};
 use common::pair::timeless;
 use common::proxy::{Kind, proxy};
 use fullduplex::blocking::{self, Connected, MaybeTls};
+use fullduplex::handshake::HandshakeError;
 use fullduplex::handshake::client::{ProxyError, RedirectError, Redirects, Request, SocksReply};
-use fullduplex::handshake::{HandshakeError, OriginPolicy, server};
 use fullduplex::{CloseCode, ConnectOptions, Error, Message};
 
 fn connect(url: &str, options: &ConnectOptions) -> Result<Connected<MaybeTls>, Error> {
@@ -31,33 +32,6 @@ fn within(limit: std::time::Duration) -> ConnectOptions {
     let mut config = timeless();
     config.timeouts.connect = Some(limit);
     ConnectOptions::new().config(config)
-}
-
-/// An echo server for one connection.
-fn echo() -> (SocketAddr, JoinHandle<()>) {
-    let (listener, address) = listen();
-    let serving = thread::spawn(move || {
-        let options = server::Options::new(OriginPolicy::any());
-        let stream = patient(listener.accept().unwrap().0);
-        let mut socket = blocking::accept_tcp(stream, &options).unwrap();
-        while let Some(message) = socket.recv().unwrap() {
-            socket.send(message).unwrap();
-        }
-    });
-    (address, serving)
-}
-
-/// A server that says something to whoever connects, and then waits for its client to go.
-fn say(bytes: &'static [u8]) -> (SocketAddr, JoinHandle<Vec<u8>>) {
-    let (listener, address) = listen();
-    let serving = thread::spawn(move || {
-        let mut stream = patient(listener.accept().unwrap().0);
-        stream.write_all(bytes).unwrap();
-        let mut got = Vec::new();
-        let _ = stream.read_to_end(&mut got);
-        got
-    });
-    (address, serving)
 }
 
 /// R6455-4.1-04: the proxy is asked for host and port. R6455-4.1-03: it is the one that resolves
@@ -211,11 +185,6 @@ fn frames_right_behind_the_consent_come_through_a_proxy() {
     assert_eq!(socket.recv().unwrap(), Some(Message::text("hi")));
     assert_eq!(asked.join().unwrap(), "us:pw@a.test:80");
     drop(serving.join().unwrap());
-}
-
-fn redirecting(location: &str) -> (SocketAddr, JoinHandle<TcpStream>) {
-    let answer = format!("HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
-    respond(move |_| answer.into_bytes())
 }
 
 /// R6455-4.1-18: a redirect leads to the next server, if that is asked for.

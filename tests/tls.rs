@@ -18,20 +18,20 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::thread::{self, JoinHandle};
+use std::net::TcpStream;
 
-use common::net::{SHORT, listen, patient};
+use common::net::{SHORT, raw};
 use common::pair::timeless;
 use common::proxy::{Kind, proxy};
 use common::tls::{
-    Authority, TlsStream, connect, echo, serve_tls, server, tls_server, trusting, with_config,
+    Authority, assert_certificates_are_refused, connect, dribble, echo, redirecting, server,
+    trusting, with_config,
 };
 use fullduplex::blocking;
 use fullduplex::handshake::client::{ProxyError, RedirectError, Redirects};
 use fullduplex::handshake::{HandshakeError, OriginPolicy, Syntax, server::Options};
 use fullduplex::{CloseCode, ConnectOptions, Error, Message, Tls, TlsError};
-use rustls::{CertificateError, InvalidMessage};
+use rustls::InvalidMessage;
 
 /// R6455-4.1-07: the name of the host is announced, but for an address there is none. Also ALPN.
 #[test]
@@ -54,91 +54,7 @@ fn the_host_is_announced() {
 /// H14: each of these certificates ends the attempt, and no request is sent.
 #[test]
 fn certificates_that_are_refused() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
-    for (what, certificate, host, expected) in [
-        (
-            "another host",
-            authority.issue(&["other.test"]),
-            "localhost",
-            "wrong host",
-        ),
-        (
-            "another address",
-            authority.issue(&["127.0.0.2"]),
-            "127.0.0.1",
-            "wrong host",
-        ),
-        (
-            "a name for an address",
-            authority.issue(&["localhost"]),
-            "127.0.0.1",
-            "wrong host",
-        ),
-        (
-            "a part of the name",
-            authority.issue(&["ocalhost"]),
-            "localhost",
-            "wrong host",
-        ),
-        (
-            "expired",
-            authority.issue_between(&["localhost"], 1999, 2001),
-            "localhost",
-            "expired",
-        ),
-        (
-            "not yet",
-            authority.issue_between(&["localhost"], 4000, 4001),
-            "localhost",
-            "not yet",
-        ),
-        (
-            "a stranger's",
-            stranger.issue(&["localhost"]),
-            "localhost",
-            "unknown",
-        ),
-        (
-            "its own",
-            Authority::self_signed("localhost"),
-            "localhost",
-            "unknown",
-        ),
-    ] {
-        let (address, serving) = serve_tls(tls_server(&certificate), |mut stream| {
-            let mut bytes = Vec::new();
-            let error = stream
-                .read_to_end(&mut bytes)
-                .expect_err("the client refuses");
-            (bytes, error)
-        });
-        let url = format!("wss://{host}:{}/", address.port());
-        let error = connect(&url, &trusting(&authority)).unwrap_err();
-        let Error::Tls(TlsError::Handshake(rustls::Error::InvalidCertificate(error))) = error
-        else {
-            panic!("{what}: {error:?}");
-        };
-        let met = match error {
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "wrong host"
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "expired",
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "not yet"
-            }
-            CertificateError::UnknownIssuer => "unknown",
-            other => panic!("{what}: {other:?}"),
-        };
-        assert_eq!(met, expected, "{what}");
-        let (bytes, error) = serving.join().unwrap();
-        assert!(bytes.is_empty(), "{what}");
-        // It is told why.
-        let error = error.get_ref().and_then(|error| error.downcast_ref());
-        assert!(
-            matches!(error, Some(rustls::Error::AlertReceived(_))),
-            "{what}: {error:?}"
-        );
-    }
+    assert_certificates_are_refused(|url, options| connect(url, options).unwrap_err());
 }
 
 /// The default configurations trust nobody who was made up a moment ago.
@@ -183,11 +99,8 @@ fn no_global_provider_is_touched() {
 /// TLS sent to a plain port: the server refuses at the first byte, and the client sees no TLS.
 #[test]
 fn tls_sent_to_a_plain_port() {
-    let (listener, address) = listen();
-    let serving = thread::spawn(move || {
-        let stream = patient(listener.accept().unwrap().0);
-        blocking::accept_tcp(stream, &Options::new(OriginPolicy::any())).unwrap_err()
-    });
+    let (address, serving) =
+        raw(|tcp| blocking::accept_tcp(tcp, &Options::new(OriginPolicy::any())).unwrap_err());
     let authority = Authority::new();
     let error = connect(&format!("wss://{address}/"), &trusting(&authority)).unwrap_err();
     let expected = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
@@ -222,24 +135,6 @@ fn plain_sent_to_a_tls_port() {
         matches!(error, Some(rustls::Error::InvalidMessage(_))),
         "{error:?}"
     );
-}
-
-fn raw<T: Send + 'static>(
-    act: impl FnOnce(TcpStream) -> T + Send + 'static,
-) -> (SocketAddr, JoinHandle<T>) {
-    let (listener, address) = listen();
-    let serving = thread::spawn(move || act(patient(listener.accept().unwrap().0)));
-    (address, serving)
-}
-
-/// A handshake record of 16 KiB is announced, and comes byte by byte.
-fn dribble(mut tcp: TcpStream) {
-    let start: &[u8] = &[22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc];
-    let mut result = tcp.write_all(start);
-    while result.is_ok() {
-        thread::sleep(SHORT / 20);
-        result = tcp.write_all(&[3]);
-    }
 }
 
 /// A peer that says nothing, or a byte now and then, is given up at the deadline.
@@ -346,16 +241,6 @@ fn a_proxy_that_sends_more_than_its_answer_before_tls() {
 /// Encryption is not given up on the way, and may be taken up.
 #[test]
 fn redirects_and_tls() {
-    let redirecting = |location: String| {
-        move |mut stream: TlsStream| {
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).unwrap();
-            let answer = format!("HTTP/1.1 308 X\r\nLocation: {location}\r\n\r\n");
-            stream.write_all(answer.as_bytes()).unwrap();
-            stream.conn.send_close_notify();
-            stream.flush().unwrap();
-        }
-    };
     let (authority, address, serving) = server(redirecting("http://localhost:1/".to_owned()));
     let options = trusting(&authority).redirects(Redirects::up_to(1));
     let url = format!("wss://localhost:{}/", address.port());

@@ -126,9 +126,9 @@ impl Default for Limits {
 #[non_exhaustive]
 pub struct Timeouts {
     /// For the way to the server, where an adapter goes it: TCP with whichever of the host's
-    /// addresses answers, the tunnel of a proxy, TLS. Looking up the name is not counted where the
-    /// system's resolver cannot be stopped. Default 10 s: a lost packet or two are sent again within
-    /// it.
+    /// addresses answers, the tunnel of a proxy, TLS. The adapter for tokio counts looking up the
+    /// name as well; the blocking one cannot, since the system's resolver returns when it likes.
+    /// Default 10 s: a lost packet or two are sent again within it.
     pub connect: Option<Duration>,
     /// For the whole opening handshake. Default 10 s: a slow mobile network needs two or three, and
     /// a peer that dribbles bytes holds a socket no longer than this.

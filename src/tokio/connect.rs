@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::future::{Future, poll_fn};
-use core::pin::{Pin, pin};
+use core::pin::Pin;
 use core::task::Poll;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
@@ -136,31 +136,32 @@ async fn open_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Begins `attempts` one after the other: the next when the last one has failed or has had its
+/// Begins `attempts` one after the other: the next when one has failed or the last has had its
 /// time. The first that succeeds ends the others.
 async fn first_of<T>(
-    mut attempts: impl Iterator<Item = impl Future<Output = io::Result<T>>>,
+    attempts: impl Iterator<Item = impl Future<Output = io::Result<T>>>,
 ) -> io::Result<T> {
+    let mut attempts = attempts.peekable();
     let mut under_way: Vec<Pin<Box<_>>> = Vec::new();
     let mut last = io::Error::from(ErrorKind::NotFound);
     loop {
-        let next = attempts.next();
-        let more = next.is_some();
-        under_way.extend(next.map(Box::pin));
+        under_way.extend(attempts.next().map(Box::pin));
         if under_way.is_empty() {
             return Err(last);
         }
-        let mut head_start = pin!(sleep(ATTEMPT_DELAY));
+        // The last one has nothing to be ahead of, and so an only one needs no timer.
+        let more = attempts.peek().is_some();
+        let mut head_start = more.then(|| Box::pin(sleep(ATTEMPT_DELAY)));
         let done = poll_fn(|cx| {
             for (index, attempt) in under_way.iter_mut().enumerate() {
                 if let Poll::Ready(result) = attempt.as_mut().poll(cx) {
                     return Poll::Ready(Some((index, result)));
                 }
             }
-            if more && head_start.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
+            match &mut head_start {
+                Some(timer) => timer.as_mut().poll(cx).map(|()| None),
+                None => Poll::Pending,
             }
-            Poll::Pending
         });
         match done.await {
             Some((_, Ok(stream))) => return Ok(stream),
@@ -184,4 +185,75 @@ async fn within<T>(deadline: Option<Instant>, future: impl Future<Output = T>) -
 /// A moment that the clock cannot say never comes.
 fn after(timeout: Option<Duration>) -> Option<Instant> {
     Instant::now().checked_add(timeout?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// An attempt: how long it takes, and whether it succeeds.
+    type Course = (Duration, Result<u8, ErrorKind>);
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    /// What `courses` come to, when that was, and when each of them began.
+    async fn race(courses: &[Course]) -> (Result<u8, ErrorKind>, Duration, Vec<Duration>) {
+        let start = Instant::now();
+        let began = std::sync::Mutex::new(Vec::new());
+        let attempts = courses.iter().map(|&(takes, result)| {
+            let began = &began;
+            async move {
+                began.lock().unwrap().push(start.elapsed());
+                sleep(takes).await;
+                result.map_err(io::Error::from)
+            }
+        });
+        let result = first_of(attempts).await.map_err(|error| error.kind());
+        (result, start.elapsed(), began.into_inner().unwrap())
+    }
+
+    const NEVER: Duration = Duration::from_secs(1_000_000);
+    const REFUSED: Result<u8, ErrorKind> = Err(ErrorKind::ConnectionRefused);
+    const RESET: Result<u8, ErrorKind> = Err(ErrorKind::ConnectionReset);
+
+    /// RFC 8305, section 5: an address that says nothing costs its head start and no more.
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_address_does_not_hold_up_the_next() {
+        let outcome = race(&[(NEVER, Ok(1)), (NEVER, Ok(2)), (MS(10), Ok(3))]).await;
+        assert_eq!(outcome, (Ok(3), MS(510), [0, 250, 500].map(MS).to_vec()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_address_may_still_win() {
+        let outcome = race(&[(MS(300), Ok(1)), (NEVER, Ok(2)), (NEVER, Ok(3))]).await;
+        assert_eq!(outcome, (Ok(1), MS(300), [0, 250].map(MS).to_vec()));
+        let outcome = race(&[(MS(260), Ok(1)), (NEVER, REFUSED)]).await;
+        assert_eq!(outcome, (Ok(1), MS(260), [0, 250].map(MS).to_vec()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_refused_gives_way_at_once() {
+        let outcome = race(&[(MS(5), REFUSED), (MS(5), RESET), (MS(5), Ok(3))]).await;
+        assert_eq!(outcome, (Ok(3), MS(15), [0, 5, 10].map(MS).to_vec()));
+    }
+
+    /// What is tried on the way is not forgotten when another one fails.
+    #[tokio::test(start_paused = true)]
+    async fn the_last_error_counts_when_all_have_failed() {
+        let outcome = race(&[(MS(900), REFUSED), (MS(5), RESET)]).await;
+        assert_eq!(outcome, (REFUSED, MS(900), [0, 250].map(MS).to_vec()));
+        let outcome = race(&[]).await;
+        assert_eq!(outcome, (Err(ErrorKind::NotFound), MS(0), Vec::new()));
+    }
+
+    /// A runtime without timers can connect where nothing has to be timed.
+    #[test]
+    fn an_only_address_needs_no_timer() {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let attempts = [core::future::ready(Ok(1))].into_iter();
+        let done = { runtime }.build().unwrap().block_on(first_of(attempts));
+        assert_eq!(done.unwrap(), 1);
+    }
 }

@@ -31,8 +31,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Deadlines, and refusing a request, need the runtime's timer (`enable_time`). Without one, tokio
-//! panics where the first deadline is set; all [`Timeouts`](crate::Timeouts) can be switched off.
+//! Deadlines, refusing a request, and a host with several addresses need the runtime's timer
+//! (`enable_time`). Without one, tokio panics where the first of them is set; all
+//! [`Timeouts`](crate::Timeouts) can be switched off.
 
 mod connect;
 mod maybe_tls;

@@ -21,3 +21,5 @@ pub mod script;
 #[cfg(feature = "std")]
 pub mod split;
 pub mod tls;
+#[cfg(feature = "tokio")]
+pub mod tokio;

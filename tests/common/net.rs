@@ -162,3 +162,45 @@ pub fn pair(client: &Config, server: &Config) -> (WebSocket<TcpStream>, WebSocke
     let server = blocking::accept_tcp(stream, &options).unwrap();
     (connecting.join().unwrap(), server)
 }
+
+/// An echo server for one connection.
+pub fn echo() -> (SocketAddr, JoinHandle<()>) {
+    let (listener, address) = listen();
+    let serving = thread::spawn(move || {
+        let options = Options::new(OriginPolicy::any());
+        let stream = patient(listener.accept().unwrap().0);
+        let mut socket = blocking::accept_tcp(stream, &options).unwrap();
+        while let Some(message) = socket.recv().unwrap() {
+            socket.send(message).unwrap();
+        }
+    });
+    (address, serving)
+}
+
+/// A server that says something to whoever connects, and then waits for its client to go.
+pub fn say(bytes: &'static [u8]) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+    let (listener, address) = listen();
+    let serving = thread::spawn(move || {
+        let mut stream = patient(listener.accept().unwrap().0);
+        stream.write_all(bytes).unwrap();
+        let mut got = Vec::new();
+        let _ = stream.read_to_end(&mut got);
+        got
+    });
+    (address, serving)
+}
+
+/// A server that redirects one request.
+pub fn redirecting(location: &str) -> (SocketAddr, JoinHandle<TcpStream>) {
+    let answer = format!("HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+    respond(move |_| answer.into_bytes())
+}
+
+/// A server that does `act` with its first client.
+pub fn raw<T: Send + 'static>(
+    act: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (SocketAddr, JoinHandle<T>) {
+    let (listener, address) = listen();
+    let serving = thread::spawn(move || act(patient(listener.accept().unwrap().0)));
+    (address, serving)
+}

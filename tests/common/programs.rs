@@ -39,6 +39,7 @@ pub fn example(name: &str) -> Command {
         } else {
             let features = [
                 cfg!(feature = "tokio").then_some("tokio"),
+                cfg!(feature = "tokio-rustls").then_some("tokio-rustls"),
                 cfg!(feature = "futures").then_some("futures"),
                 cfg!(feature = "http").then_some("http"),
             ];
@@ -63,9 +64,12 @@ pub struct Echo {
 
 impl Echo {
     pub fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut child = example(name)
-            .arg("127.0.0.1:0")
-            .args(arguments)
+        Self::spawn(example(name).arg("127.0.0.1:0").args(arguments))
+    }
+
+    /// Of a command that listens on a port that is free.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -73,8 +77,9 @@ impl Echo {
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on ws://").expect(&line);
-        let address = address.trim_end().to_owned();
+        let url = line.strip_prefix("listening on ").expect(&line);
+        let (_, address) = url.trim_end().split_once("://").expect(&line);
+        let address = address.to_owned();
         assert!(!address.ends_with(":0"), "the port that was chosen");
         let log = child.stderr.take().map(BufReader::new);
         Self {

@@ -1,13 +1,12 @@
 //! Certificates made for a test, and TLS servers that use them.
-#![cfg(all(
-    feature = "rustls",
-    any(feature = "platform-roots", feature = "bundled-roots")
-))]
+#![cfg(feature = "rustls")]
 #![allow(
     dead_code,
     unreachable_pub,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
+    clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "each test crate uses its own part, and a helper that panics fails the test"
 )]
@@ -21,15 +20,17 @@ use std::thread::{self, JoinHandle};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{
+    CertificateError, ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+};
 
 use fullduplex::blocking::{self, Connected, MaybeTls, WebSocket};
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::client::Request;
 use fullduplex::handshake::server::Options;
-use fullduplex::{Config, ConnectOptions, Error};
+use fullduplex::{Config, ConnectOptions, Error, TlsError};
 
-use super::net::{LONG, consent, in_time, listen, patient};
+use super::net::{LONG, SHORT, consent, in_time, listen, patient};
 use super::pair::timeless;
 
 pub type TlsStream = StreamOwned<ServerConnection, TcpStream>;
@@ -201,4 +202,115 @@ pub fn agree(stream: &mut TlsStream) {
     let head = String::from_utf8(head).unwrap();
     stream.write_all(consent(&head).as_bytes()).unwrap();
     stream.flush().unwrap();
+}
+
+/// Each of these certificates ends the attempt, and no request is sent.
+pub fn assert_certificates_are_refused(connect: impl Fn(&str, &ConnectOptions) -> Error) {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    for (what, certificate, host, expected) in [
+        (
+            "another host",
+            authority.issue(&["other.test"]),
+            "localhost",
+            "wrong host",
+        ),
+        (
+            "another address",
+            authority.issue(&["127.0.0.2"]),
+            "127.0.0.1",
+            "wrong host",
+        ),
+        (
+            "a name for an address",
+            authority.issue(&["localhost"]),
+            "127.0.0.1",
+            "wrong host",
+        ),
+        (
+            "a part of the name",
+            authority.issue(&["ocalhost"]),
+            "localhost",
+            "wrong host",
+        ),
+        (
+            "expired",
+            authority.issue_between(&["localhost"], 1999, 2001),
+            "localhost",
+            "expired",
+        ),
+        (
+            "not yet",
+            authority.issue_between(&["localhost"], 4000, 4001),
+            "localhost",
+            "not yet",
+        ),
+        (
+            "a stranger's",
+            stranger.issue(&["localhost"]),
+            "localhost",
+            "unknown",
+        ),
+        (
+            "its own",
+            Authority::self_signed("localhost"),
+            "localhost",
+            "unknown",
+        ),
+    ] {
+        let (address, serving) = serve_tls(tls_server(&certificate), |mut stream| {
+            let mut bytes = Vec::new();
+            let error = stream
+                .read_to_end(&mut bytes)
+                .expect_err("the client refuses");
+            (bytes, error)
+        });
+        let url = format!("wss://{host}:{}/", address.port());
+        let error = connect(&url, &trusting(&authority));
+        let Error::Tls(TlsError::Handshake(rustls::Error::InvalidCertificate(error))) = error
+        else {
+            panic!("{what}: {error:?}");
+        };
+        let met = match error {
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "wrong host"
+            }
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "expired",
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                "not yet"
+            }
+            CertificateError::UnknownIssuer => "unknown",
+            other => panic!("{what}: {other:?}"),
+        };
+        assert_eq!(met, expected, "{what}");
+        let (bytes, error) = serving.join().unwrap();
+        assert!(bytes.is_empty(), "{what}");
+        // It is told why.
+        let error = error.get_ref().and_then(|error| error.downcast_ref());
+        assert!(
+            matches!(error, Some(rustls::Error::AlertReceived(_))),
+            "{what}: {error:?}"
+        );
+    }
+}
+
+/// A handshake record of 16 KiB is announced, and comes byte by byte.
+pub fn dribble(mut tcp: TcpStream) {
+    let start: &[u8] = &[22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc];
+    let mut result = tcp.write_all(start);
+    while result.is_ok() {
+        thread::sleep(SHORT / 20);
+        result = tcp.write_all(&[3]);
+    }
+}
+
+/// Redirects one request.
+pub fn redirecting(location: String) -> impl FnOnce(TlsStream) + Send {
+    move |mut stream| {
+        let mut request = [0; 1024];
+        let _ = stream.read(&mut request).unwrap();
+        let answer = format!("HTTP/1.1 308 X\r\nLocation: {location}\r\n\r\n");
+        stream.write_all(answer.as_bytes()).unwrap();
+        stream.conn.send_close_notify();
+        stream.flush().unwrap();
+    }
 }

@@ -16,15 +16,15 @@ use std::thread;
 
 use common::net::{LONG, patient};
 use common::programs::Echo;
-use fullduplex::blocking::{self, WebSocket};
+use fullduplex::blocking::{self, MaybeTls, WebSocket};
 use fullduplex::handshake::client::Request;
 use fullduplex::{CloseCode, Config, Message};
 
 /// A client that has joined: it hears what is said from now on.
-fn join(server: &mut Echo, number: usize) -> WebSocket<TcpStream> {
+fn join(server: &mut Echo, number: usize) -> WebSocket<MaybeTls> {
     let socket = blocking::connect(&server.url()).unwrap();
     assert_eq!(server.log_lines(1), [format!("[{number}] opened")]);
-    socket.stream().set_read_timeout(Some(LONG)).unwrap();
+    socket.stream().tcp().set_read_timeout(Some(LONG)).unwrap();
     socket
 }
 

@@ -12,7 +12,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LONGEST = 500
 # Everything else below src/ is the core: no std, no I/O, no clock.
-ADAPTERS = ("asynchronous", "blocking", "driver", "error", "tokio", "futures", "http", "tls")
+ADAPTERS = ("asynchronous", "blocking", "connect", "driver", "error", "tokio", "futures", "http", "tls")
 # What a file of the core may use of std all the same. The feature `deflate` implies `std`, and pools
 # that threads share are what keeps codec states out of idle connections.
 ALLOWED_STD = {"src/deflate/pool.rs": {"std::thread_local!", "std::sync::", "std::thread"}}

@@ -78,11 +78,17 @@
 //!
 //!  - `std` (default): the `blocking` adapter and `MaskKeys::thread`.
 //!  - `deflate`: permessage-deflate, which a [`Config`] has to ask for. Implies `std`.
+//!  - `rustls`: `wss` URLs with a rustls configuration that the application brings; no crypto
+//!    provider, no roots. Implies `std`.
+//!  - `platform-roots`, `bundled-roots`: the same with a default configuration, which uses ring and
+//!    trusts what the platform trusts, or Mozilla's roots. With both it is the platform's.
+//!  - `http`: the module `http`, for connections that another HTTP implementation opens. Implies
+//!    `std`.
 //!
 //! # What is not in it
 //!
-//! TLS: give `blocking::connect_over` or `blocking::accept` a TLS stream. Proxies, redirects and
-//! reconnecting: they are the application's.
+//! Reconnecting, which is the application's, and TLS for servers: give `blocking::accept` a TLS
+//! stream.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
@@ -93,6 +99,8 @@ extern crate alloc;
 pub mod asynchronous;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod connect;
 pub mod connection;
 #[cfg(feature = "deflate")]
 pub mod deflate;
@@ -104,19 +112,27 @@ pub mod frame;
 #[cfg(feature = "futures")]
 pub mod futures;
 pub mod handshake;
+#[cfg(feature = "http")]
+pub mod http;
 mod message;
+#[cfg(feature = "rustls")]
+mod tls;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 pub mod utf8;
 
+#[cfg(feature = "std")]
+pub use connect::ConnectOptions;
 pub use connection::{
     Config, Connection, Delivery, Event, Inbox, Initiator, Keepalive, Limits, MaskKeys, Outcome,
     ReceiveError, Role, SendError, State, Timeouts, Unsent,
 };
 #[cfg(feature = "std")]
-pub use error::Error;
+pub use error::{Error, TlsError};
 pub use frame::{CloseCode, CloseFrame};
 pub use message::{Message, MessageKind, Utf8Bytes};
+#[cfg(feature = "rustls")]
+pub use tls::Tls;
 
 /// The code of the README is compiled with the tests.
 #[cfg(all(doctest, feature = "std"))]

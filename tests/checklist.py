@@ -2,6 +2,7 @@
 """Prints the ids of rfc-checklist.md that no test names, and fails when there are any.
 
     tests/checklist.py [--deflate] [FAMILY...]      default: R6455 RIANA R8307 R7936
+                                                       R8441 R9220
 
 A test names an id by its full spelling in a `.rs` file below tests/ or fuzz/, or inside a
 `#[cfg(test)]` module of src/. `--deflate` adds the family R7692.
@@ -16,19 +17,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHECKLIST = ROOT / "tests" / "rfc-checklist.md"
 ID = re.compile(r"(?<![\w-])(?:R\d{4}|RIANA)(?:-\d+(?:\.\d+)*)?-(?:\d\d|T)(?![\w-])")
-DEFAULT_FAMILIES = ["R6455", "RIANA", "R8307", "R7936"]
+DEFAULT_FAMILIES = ["R6455", "RIANA", "R8307", "R7936", "R8441", "R9220"]
 
 DEFERRED = {
     "R6455-4.1-02": "one connection attempt per address at a time: the caller's duty, documented",
-    "R6455-4.1-03": "no adapter speaks to proxies yet",
-    "R6455-4.1-04": "no adapter speaks to proxies yet",
-    "R6455-4.1-06": "TLS comes with the TLS adapter; until then wss:// is refused by connect",
-    "R6455-4.1-07": "SNI comes with the TLS adapter",
-    "R6455-4.2.2-01": "TLS comes with the TLS adapter",
     "R6455-5.4-05": "binds intermediaries that pass frames on; the crate is an endpoint",
     "R6455-5.5.1-03": "what an application shows to its users is the caller's duty, documented",
     "R6455-7.2.3-01": "the crate does not reconnect by itself; backing off is the caller's duty",
-    "R6455-10.6-01": "TLS comes with the TLS adapter",
+    "R9220-3-02": "QUIC and its early data are the caller's, documented",
     "RIANA-03": "the extension's token is first written and read with permessage-deflate",
 }
 # Not deferred any more once compression is covered.

@@ -8,6 +8,7 @@
 
 mod common;
 
+use allocation_counter::measure;
 use bytes::{Buf, Bytes};
 use common::feed::{Feed, KEY, ROLES, Seen, connection, frame, trace};
 use fullduplex::{Config, Connection, Delivery, Event, Inbox, Message, Role, Utf8Bytes};
@@ -432,4 +433,32 @@ fn a_masked_payload_survives_parking_at_every_byte() {
         feed.inbox.resume(parked);
     }
     assert_eq!(feed.events, [Seen::Binary(plain)]);
+}
+
+/// A large message that is interrupted is not copied, a small one takes its own size, and neither
+/// takes what another message has grown.
+#[test]
+fn parked_messages_take_what_they_need() {
+    const LARGE: usize = 64 * 1024;
+    for (held, grown, copied) in [
+        (LARGE - 1, 0, true),
+        (LARGE, 0, false),
+        (10 * LARGE, 0, false),
+        (LARGE, 10 * LARGE, true),
+    ] {
+        let mut feed = Feed::new(Role::Server, &Config::default());
+        feed.push(&frame(Role::Server, 0x82, &vec![0; grown]));
+        let message = frame(Role::Server, 0x82, &vec![0; held + 1]);
+        let (most, last) = message.split_at(message.len() - 1);
+        feed.push(most);
+        let mut parked = None;
+        let info = measure(|| parked = Some(feed.connection.park(&mut feed.inbox)));
+        let expected = if copied { held as u64 } else { 0 };
+        let slack = info.bytes_total - expected;
+        assert!(slack < 512, "{held} {grown}: {info:?}");
+        assert_eq!(feed.events.len(), 1);
+        feed.inbox.resume(parked.unwrap());
+        feed.push(last);
+        assert_eq!(feed.events.len(), 2);
+    }
 }

@@ -23,7 +23,7 @@ use fullduplex::blocking::{self, Accepting, Connected, Connecting, Error, Incomi
 use fullduplex::handshake::client::{Rejection, Request};
 use fullduplex::handshake::server::{Acceptance, EarlyData, Options, Response};
 use fullduplex::handshake::{HandshakeError, OriginPolicy, Step};
-use fullduplex::{Config, Message, Role};
+use fullduplex::{Config, Message, Role, TlsError};
 
 const TRANSIENT: [ErrorKind; 3] = [
     ErrorKind::WouldBlock,
@@ -341,8 +341,11 @@ fn failures_to_connect_are_told() {
         "{error:?}"
     );
     assert!(matches!(
-        blocking::connect("wss://127.0.0.1/"),
-        Err(Error::Tls)
+        blocking::connect_with(
+            Request::new("wss://127.0.0.1/").unwrap(),
+            &Config::default()
+        ),
+        Err(Error::Tls(TlsError::NotConfigured))
     ));
     assert!(matches!(
         blocking::connect("http://127.0.0.1/"),
@@ -380,7 +383,7 @@ fn all_addresses_of_a_host_are_tried() {
     }
 }
 
-fn rejection(result: Result<WebSocket<TcpStream>, Error>) -> Rejection {
+fn rejection<S>(result: Result<WebSocket<S>, Error>) -> Rejection {
     match result {
         Err(Error::Handshake(HandshakeError::Rejected(rejection))) => *rejection,
         other => panic!("{other:?}"),

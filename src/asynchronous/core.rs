@@ -21,7 +21,7 @@ pub(super) struct Core<I: Io> {
     alarm: Alarm<I::Clock>,
     wakers: Arc<Wakers>,
     /// How much was read since the receiving task waited last.
-    read: usize,
+    read: u32,
     /// Whether a task may be waiting for the stream to take bytes.
     blocked: bool,
     /// The shutdown that it takes part in, until it has ended.
@@ -29,7 +29,8 @@ pub(super) struct Core<I: Io> {
 }
 
 impl<I: Io> Core<I> {
-    pub(super) fn new(io: I, alarm: Alarm<I::Clock>, connection: Connection) -> Self {
+    pub(super) fn new(io: I, mut alarm: Alarm<I::Clock>, connection: Connection) -> Self {
+        alarm.change_hands(); // the task that did the handshake is not the one that will wait
         Self {
             driver: Driver::new(connection),
             io,
@@ -128,7 +129,9 @@ impl<I: Io> Core<I> {
     }
 
     /// Ends a connection whose event could not be lent.
-    pub(super) fn poll_fail(&mut self, cx: &mut Context<'_>, error: ReceiveError) -> Poll<Error> {
+    pub(super) fn poll_failed(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let cause = self.driver.connection.outcome_so_far().cause;
+        let error = cause.unwrap_or(ReceiveError::UnexpectedEof);
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_fail(error, transport, None)
         });
@@ -147,6 +150,7 @@ impl<I: Io> Core<I> {
             driver.poll_close(memory.inbox(), transport)
         });
         memory.release();
+        take_buffer(&mut self.driver.connection);
         polled
     }
 
@@ -215,13 +219,14 @@ impl<I: Io> Core<I> {
                 wakers: Some(&self.wakers),
                 read: &mut self.read,
                 blocked: &mut self.blocked,
+                yielded: false,
             };
             let polled = drive(&mut self.driver, &mut transport);
             if polled.is_ready() || self.poll_alarm().is_pending() {
                 break polled;
             }
         };
-        if self.blocked && self.driver.is_flushed() {
+        if self.blocked && !self.driver.waits_to_write() {
             // What the other task may have been waiting for was done here.
             self.blocked = false;
             self.wakers.wake(side.other());

@@ -11,7 +11,7 @@ use crate::driver::Transport;
 
 /// How much is read before the task lets others run: enough to make the change worth it, and short
 /// enough (some 50 µs) that a peer that never stops sending delays nobody.
-const BUDGET: usize = 256 * 1024;
+const BUDGET: u32 = 256 * 1024;
 
 /// A stream of an async runtime, with that runtime's clock. It is implemented for
 /// [`tokio::Io`](crate::tokio::Io) and [`futures::Io`](crate::futures::Io), and is not to be
@@ -68,7 +68,8 @@ pub(crate) mod sealed {
 pub(super) struct Alarm<C: Clock> {
     epoch: C::Instant,
     timer: Option<C::Timer>,
-    armed: Duration,
+    /// Nanoseconds since the epoch, in half the memory of a `Duration`.
+    armed: u64,
 }
 
 impl<C: Clock> Alarm<C> {
@@ -76,8 +77,13 @@ impl<C: Clock> Alarm<C> {
         Self {
             epoch: C::now(),
             timer: None,
-            armed: Duration::MAX,
+            armed: u64::MAX,
         }
+    }
+
+    /// Has the next poll set the timer again, whichever task it was to wake so far.
+    pub(super) fn change_hands(&mut self) {
+        self.armed = u64::MAX;
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -90,7 +96,8 @@ impl<C: Clock> Alarm<C> {
 
     /// Whether it goes off by `due` as it is.
     pub(super) fn covers(&self, due: Option<Duration>) -> bool {
-        due.is_none_or(|due| self.armed <= due && self.now() < self.armed)
+        let armed = Duration::from_nanos(self.armed);
+        due.is_none_or(|due| armed <= due && self.now() < armed)
     }
 
     /// Sets it to `due`; `Ready` if that has passed.
@@ -98,7 +105,7 @@ impl<C: Clock> Alarm<C> {
         let Some(due) = due else {
             return Poll::Pending;
         };
-        self.armed = due;
+        self.armed = u64::try_from(due.as_nanos()).unwrap_or(u64::MAX);
         let timer = match &mut self.timer {
             Some(timer) => {
                 C::reset(timer, self.epoch, due);
@@ -108,7 +115,7 @@ impl<C: Clock> Alarm<C> {
         };
         let passed = C::poll_timer(timer, cx);
         if passed.is_ready() {
-            self.armed = Duration::MAX; // it wakes nobody any more
+            self.armed = u64::MAX; // it wakes nobody any more
         }
         passed
     }
@@ -122,9 +129,11 @@ pub(super) struct Polled<'a, 'c, I: Io> {
     /// Who is told when writing is possible, if that is more than the task that polls.
     pub(super) wakers: Option<&'a Arc<Wakers>>,
     /// How much was read since the task waited last.
-    pub(super) read: &'a mut usize,
+    pub(super) read: &'a mut u32,
     /// Whether writing had to wait.
     pub(super) blocked: &'a mut bool,
+    /// Whether the last read had to wait only to let others run.
+    pub(super) yielded: bool,
 }
 
 impl<I: Io> Polled<'_, '_, I> {
@@ -147,14 +156,16 @@ impl<I: Io> Polled<'_, '_, I> {
 
     /// An interrupted call is made again when the task runs next.
     fn retry_interrupted<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match result {
-            Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {
-                self.cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            result => result,
+        if is_interrupted(&result) {
+            self.cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        result
     }
+}
+
+fn is_interrupted<T>(result: &Poll<io::Result<T>>) -> bool {
+    matches!(result, Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted)
 }
 
 impl<I: Io> Transport for Polled<'_, '_, I> {
@@ -166,18 +177,27 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         None // nothing here waits inside a call
     }
 
+    fn has_yielded(&self) -> bool {
+        self.yielded
+    }
+
     fn poll_read(&mut self, room: &mut [u8], _: Option<Duration>) -> Poll<io::Result<usize>> {
-        if *self.read >= BUDGET {
+        self.yielded = *self.read >= BUDGET;
+        if self.yielded {
             *self.read = 0;
             self.cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let result = self.io.poll_read(self.cx, room);
         match &result {
-            Poll::Ready(Ok(count)) => *self.read += count,
+            Poll::Ready(Ok(count)) => {
+                let count = u32::try_from(*count).unwrap_or(u32::MAX);
+                *self.read = self.read.saturating_add(count);
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => *self.read = 0,
         }
+        self.yielded = is_interrupted(&result);
         self.retry_interrupted(result)
     }
 
@@ -189,7 +209,7 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         self.poll_writing(|io, cx| io.poll_write(cx, slices))
     }
 
-    fn poll_flush(&mut self) -> Poll<io::Result<()>> {
+    fn poll_flush(&mut self, _: Option<Duration>) -> Poll<io::Result<()>> {
         self.poll_writing(I::poll_flush)
     }
 

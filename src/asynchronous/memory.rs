@@ -66,6 +66,7 @@ impl Memory {
             }
             self.parked = Some(Box::new(inbox.park()));
         }
+        inbox.hand_on();
         if inbox.size() <= LARGEST_KEPT {
             pool(|pool| {
                 if pool.inboxes.len() < KEPT {

@@ -17,14 +17,19 @@
 mod core;
 mod io;
 mod memory;
+#[cfg(all(test, fullduplex_model, feature = "tokio"))]
+mod model;
 mod opening;
 mod shutdown;
 mod split;
+mod sync;
 mod wakers;
 mod websocket;
 
 pub(crate) use io::sealed;
 pub use io::{Clock, Io};
+#[cfg(feature = "tokio")]
+pub(crate) use opening::open_tunnel;
 pub use opening::{Connected, Incoming, Pending};
 pub(crate) use opening::{accept, connect_over, receive};
 pub use shutdown::Shutdown;

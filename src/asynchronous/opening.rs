@@ -1,18 +1,22 @@
 //! The opening handshake over an async stream.
+//!
+//! These futures are large, and a task is as large as the largest of its futures for as long as it
+//! lives: the adapters box them.
 
+use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use alloc::string::String;
 use bytes::Bytes;
 
 use super::io::{Alarm, Io, Polled};
-use super::memory::Memory;
+use super::memory::{Memory, take_buffer};
 use super::websocket::WebSocket;
-use crate::connection::{Config, Inbox, MaskKeys};
-use crate::driver::{Accepting, Answering, Connecting};
+use crate::connection::{Config, Connection, Inbox, MaskKeys};
+use crate::driver::{Accepting, Answering, Connecting, Driver, Transport};
 use crate::error::Error;
 use crate::handshake::client::{self, Established, Request};
 use crate::handshake::server::{self, Acceptance, HttpRequest, Options, Response, Upgrade};
@@ -44,7 +48,6 @@ use crate::handshake::{HandshakeError, Headers};
     clippy::exhaustive_enums,
     reason = "a request asks for a WebSocket or it does not"
 )]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Incoming<I: Io> {
     /// A WebSocket.
     Upgrade(Pending<I, Upgrade>),
@@ -53,7 +56,9 @@ pub enum Incoming<I: Io> {
 }
 
 /// A request that awaits its answer. [`Incoming`] has an example.
-pub struct Pending<I: Io, R> {
+pub struct Pending<I: Io, R>(Box<Asked<I, R>>);
+
+struct Asked<I: Io, R> {
     line: Line<I>,
     request: R,
 }
@@ -73,7 +78,7 @@ pub struct Connected<I: Io> {
 /// Reads the request of a client, for the application to decide on.
 pub(crate) async fn receive<I: Io>(io: I, options: &Options) -> Result<Incoming<I>, Error> {
     let mut accepting = Accepting::new(server::Handshake::new(options.clone()));
-    let mut line = Line::new(io);
+    let mut line = Line::new(io, Memory::default());
     let incoming = line
         .drive(|memory, transport| {
             let polled = accepting.poll(memory.inbox(), transport);
@@ -81,8 +86,12 @@ pub(crate) async fn receive<I: Io>(io: I, options: &Options) -> Result<Incoming<
         })
         .await?;
     Ok(match incoming {
-        server::Incoming::Upgrade(request) => Incoming::Upgrade(Pending { line, request }),
-        server::Incoming::Http(request) => Incoming::Http(Pending { line, request }),
+        server::Incoming::Upgrade(request) => {
+            Incoming::Upgrade(Pending(Box::new(Asked { line, request })))
+        }
+        server::Incoming::Http(request) => {
+            Incoming::Http(Pending(Box::new(Asked { line, request })))
+        }
     })
 }
 
@@ -94,22 +103,39 @@ pub(crate) async fn accept<I: Io>(io: I, options: &Options) -> Result<WebSocket<
             let error = HandshakeError::UpgradeRequired;
             if let Some(response) = error.response() {
                 // What went wrong first is what counts.
-                let _ = http.line.answer(response.to_bytes()).await;
+                let _ = http.0.line.answer(response.to_bytes()).await;
             }
             Err(error.into())
         }
     }
 }
 
-/// Opens a WebSocket over a stream that is connected already.
+/// Has a proxy open a tunnel, and gives the stream back with what was read behind its answer.
+#[cfg(feature = "tokio")]
+pub(crate) async fn open_tunnel<I: Io>(
+    io: I,
+    tunnel: client::Tunnel,
+) -> Result<(I::Stream, Inbox), Error> {
+    let mut connecting = Connecting::new(tunnel);
+    let mut line = Line::new(io, Memory::default());
+    line.drive(|memory, transport| {
+        let polled = connecting.poll(memory.inbox(), transport);
+        (polled, connecting.poll_timeout())
+    })
+    .await?;
+    Ok((line.io.into_stream(), line.memory.into_inbox()))
+}
+
+/// Opens a WebSocket over a stream that is connected already. `inbox` holds what was read from it.
 pub(crate) async fn connect_over<I: Io>(
     io: I,
+    inbox: Inbox,
     request: Request,
     config: &Config,
 ) -> Result<Connected<I>, Error> {
     let handshake = client::Handshake::new(request, config.clone(), MaskKeys::thread());
     let mut connecting = Connecting::new(handshake);
-    let mut line = Line::new(io);
+    let mut line = Line::new(io, Memory::from(inbox));
     let established = line
         .drive(|memory, transport| {
             let polled = connecting.poll(memory.inbox(), transport);
@@ -131,40 +157,46 @@ pub(crate) async fn connect_over<I: Io>(
 impl<I: Io> Pending<I, Upgrade> {
     /// The request.
     pub fn request(&self) -> &HttpRequest {
-        self.request.request()
+        self.0.request.request()
     }
 
     /// The first of `preference` that the client offers too: the order is the server's.
     pub fn select_subprotocol<'p>(&self, preference: &[&'p str]) -> Option<&'p str> {
-        self.request.select_subprotocol(preference)
+        self.0.request.select_subprotocol(preference)
     }
 
-    /// Opens the connection.
+    /// Opens the connection. The client has the [deadline](crate::Timeouts::handshake) of a
+    /// handshake once more to take the response.
     ///
     /// # Errors
     ///
     /// [`Error::Build`] if `acceptance` names a subprotocol that was not offered, which the client
-    /// is told as an error of the server; [`Error::Io`].
+    /// is told as an error of the server; [`HandshakeError::TimedOut`]; [`Error::Io`].
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, so is the stream.
     pub async fn accept(self, acceptance: Acceptance) -> Result<WebSocket<I>, Error> {
-        let Self { mut line, request } = self;
-        let connection = match request.accept(acceptance) {
-            Ok(connection) => connection,
+        Box::pin(self.open(acceptance)).await
+    }
+
+    async fn open(self, acceptance: Acceptance) -> Result<WebSocket<I>, Error> {
+        let Asked { mut line, request } = *self.0;
+        let patience = request.patience();
+        match request.accept(acceptance) {
+            Ok(connection) => {
+                let connection = line.write(connection, patience).await?;
+                let Line { io, alarm, memory } = line;
+                Ok(WebSocket::running(io, alarm, connection, memory))
+            }
             Err(error) => {
                 if let Ok(response) = Response::new(500) {
                     // What went wrong first is what counts.
                     let _ = line.answer(response.to_bytes()).await;
                 }
-                return Err(error.into());
+                Err(error.into())
             }
-        };
-        let Line { io, alarm, memory } = line;
-        let mut socket = WebSocket::running(io, alarm, connection, memory);
-        socket.flush().await?;
-        Ok(socket)
+        }
     }
 
     /// Refuses, and closes the stream.
@@ -176,16 +208,16 @@ impl<I: Io> Pending<I, Upgrade> {
     /// # Cancel safety
     ///
     /// If the future is dropped, so is the stream.
-    pub async fn reject(mut self, response: &Response) -> Result<(), Error> {
-        let bytes = self.request.reject(response);
-        self.line.answer(bytes).await
+    pub async fn reject(self, response: &Response) -> Result<(), Error> {
+        let Asked { line, request } = *self.0;
+        Box::pin(line.end(request.reject(response))).await
     }
 }
 
 impl<I: Io> Pending<I, HttpRequest> {
     /// The request.
     pub fn request(&self) -> &HttpRequest {
-        &self.request
+        &self.0.request
     }
 
     /// Answers, and closes the stream.
@@ -197,30 +229,30 @@ impl<I: Io> Pending<I, HttpRequest> {
     /// # Cancel safety
     ///
     /// If the future is dropped, so is the stream.
-    pub async fn respond(mut self, response: &Response) -> Result<(), Error> {
-        let bytes = self.request.respond(response);
-        self.line.answer(bytes).await
+    pub async fn respond(self, response: &Response) -> Result<(), Error> {
+        let Asked { line, request } = *self.0;
+        Box::pin(line.end(request.respond(response))).await
     }
 }
 
 impl<I: Io, R> Pending<I, R> {
     /// The stream.
     pub fn stream(&self) -> &I::Stream {
-        self.line.io.stream()
+        self.0.line.io.stream()
     }
 
     /// The stream, what was read from it behind the request, and the request, to be answered by
     /// other means.
     pub fn into_parts(self) -> (I::Stream, Inbox, R) {
-        let Line { io, memory, .. } = self.line;
-        (io.into_stream(), memory.into_inbox(), self.request)
+        let Asked { line, request } = *self.0;
+        (line.io.into_stream(), line.memory.into_inbox(), request)
     }
 }
 
 impl<I: Io, R: fmt::Debug> fmt::Debug for Pending<I, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pending")
-            .field("request", &self.request)
+            .field("request", &self.0.request)
             .finish_non_exhaustive()
     }
 }
@@ -233,12 +265,33 @@ struct Line<I: Io> {
 }
 
 impl<I: Io> Line<I> {
-    fn new(io: I) -> Self {
+    fn new(io: I, memory: Memory) -> Self {
         Self {
             io,
             alarm: Alarm::new(),
-            memory: Memory::default(),
+            memory,
         }
+    }
+
+    /// Writes the response that `connection` begins with.
+    async fn write(
+        &mut self,
+        connection: Connection,
+        patience: Option<Duration>,
+    ) -> Result<Connection, Error> {
+        let mut driver = Driver::new(connection);
+        let deadline = patience.map(|patience| self.alarm.now().saturating_add(patience));
+        self.drive(|_, transport| {
+            let flushed = driver.poll_flush(transport).map_err(Error::from);
+            let late = deadline.is_some_and(|deadline| deadline <= transport.now());
+            if flushed.is_pending() && late {
+                return (Poll::Ready(Err(HandshakeError::TimedOut.into())), None);
+            }
+            (flushed, deadline)
+        })
+        .await?;
+        take_buffer(&mut driver.connection);
+        Ok(driver.connection)
     }
 
     /// Polls what `step` does until it is ready, at least whenever its deadline passes.
@@ -256,18 +309,25 @@ impl<I: Io> Line<I> {
                     wakers: None,
                     read: &mut read,
                     blocked: &mut blocked,
+                    yielded: false,
                 };
                 let (polled, due) = step(&mut self.memory, &mut transport);
                 if polled.is_ready() {
                     return polled;
                 }
-                if self.alarm.covers(due) || self.alarm.poll(due, cx).is_pending() {
+                // Always, since another task may be polling than the last time.
+                if self.alarm.poll(due, cx).is_pending() {
                     self.memory.release();
                     return Poll::Pending;
                 }
             }
         })
         .await
+    }
+
+    /// Writes an HTTP answer, ends the stream and drops it.
+    async fn end(mut self, bytes: Bytes) -> Result<(), Error> {
+        self.answer(bytes).await
     }
 
     /// Writes an HTTP answer and ends the stream.

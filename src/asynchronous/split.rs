@@ -5,7 +5,7 @@ use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
@@ -14,6 +14,7 @@ use super::core::Core;
 use super::io::Io;
 use super::memory::Memory;
 use super::shutdown::Shutdown;
+use super::sync::{Mutex, MutexGuard};
 use super::websocket::WebSocket;
 use crate::connection::{Event, Outcome};
 use crate::error::Error;
@@ -123,15 +124,16 @@ impl<I: Io> Reader<I> {
     /// If the future is dropped, no event is lost.
     pub async fn next_event(&mut self) -> Result<Option<Event<'_>>, Error> {
         let Self { shared, memory, .. } = self;
-        let received = poll_fn(|cx| lock(shared).poll_received(cx, memory)).await?;
-        let Some(received) = received else {
-            return Ok(None);
-        };
-        let error = match lock(shared).lend(memory, received) {
-            Ok(event) => return Ok(Some(event)),
-            Err(error) => error,
-        };
-        Err(poll_fn(|cx| lock(shared).poll_fail(cx, error)).await)
+        match poll_fn(|cx| lock(shared).poll_received(cx, memory)).await? {
+            None => return Ok(None),
+            Some(received) => {
+                if let Ok(event) = lock(shared).lend(memory, received) {
+                    return Ok(Some(event));
+                }
+            }
+        }
+        // What cannot be lent ends the connection.
+        Err(poll_fn(|cx| lock(shared).poll_failed(cx)).await)
     }
 
     /// How the connection ended, once it has.

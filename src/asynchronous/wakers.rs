@@ -4,7 +4,9 @@ use alloc::sync::Arc;
 use alloc::task::Wake;
 use core::mem;
 use core::task::Waker;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+
+use super::sync::{Mutex, MutexGuard};
 
 /// What a task does with the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

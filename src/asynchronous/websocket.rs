@@ -1,11 +1,11 @@
 //! An open WebSocket over a stream of an async runtime.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
-use std::sync::Mutex;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
@@ -15,6 +15,7 @@ use super::io::{Alarm, Io};
 use super::memory::Memory;
 use super::shutdown::Shutdown;
 use super::split::{Reader, Writer};
+use super::sync::Mutex;
 use crate::connection::{Connection, Event, Inbox, Outcome};
 use crate::error::Error;
 use crate::frame::CloseCode;
@@ -59,7 +60,8 @@ use crate::message::Message;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct WebSocket<I: Io> {
-    core: Core<I>,
+    /// Boxed, since futures tend to hold what they are given twice.
+    core: Box<Core<I>>,
     memory: Memory,
     /// Whether the stream of messages has ended.
     ended: bool,
@@ -81,7 +83,7 @@ impl<I: Io> WebSocket<I> {
 
     pub(super) fn from_core(core: Core<I>, memory: Memory, ended: bool) -> Self {
         Self {
-            core,
+            core: Box::new(core),
             memory,
             ended,
         }
@@ -126,16 +128,16 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, no event is lost.
     pub async fn next_event(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
-        let Self { core, memory, .. } = self;
-        let received = poll_fn(|cx| core.poll_received(cx, memory)).await?;
-        let Some(received) = received else {
-            return Ok(None);
-        };
-        let error = match core.lend(memory, received) {
-            Ok(event) => return Ok(Some((event, core.answering()))),
-            Err(error) => error,
-        };
-        Err(poll_fn(|cx| core.poll_fail(cx, error)).await)
+        match poll_fn(|cx| self.core.poll_received(cx, &mut self.memory)).await? {
+            None => return Ok(None),
+            Some(received) => {
+                if let Ok(event) = self.core.lend(&mut self.memory, received) {
+                    return Ok(Some((event, self.core.answering())));
+                }
+            }
+        }
+        // What cannot be lent ends the connection.
+        Err(poll_fn(|cx| self.core.poll_failed(cx)).await)
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
@@ -248,7 +250,7 @@ impl<I: Io> WebSocket<I> {
 
     /// Two halves for two tasks, one that receives and one that sends.
     pub fn split(self) -> (Reader<I>, Writer<I>) {
-        let core = Arc::new(Mutex::new(self.core));
+        let core = Arc::new(Mutex::new(*self.core));
         let reader = Reader::new(Arc::clone(&core), self.memory, self.ended);
         (reader, Writer::new(core))
     }

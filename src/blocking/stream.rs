@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
+use super::maybe_tls::MaybeTls;
 use crate::driver::{Transport, earlier};
 
 /// So many calls in a row that are interrupted at once count as "not now".
@@ -31,44 +32,64 @@ pub(super) struct Stream<S> {
 /// What a socket can do that `Read` and `Write` do not have.
 #[derive(Debug)]
 struct Socket<S> {
-    read: Timeout<S>,
-    write: Timeout<S>,
-    shutdown: fn(&S) -> io::Result<()>,
+    tcp: fn(&S) -> &TcpStream,
+    read: Timeout,
+    write: Timeout,
+    session: Option<Session<S>>,
+}
+
+/// What stands between the socket and the bytes to be moved: TLS. Each call moves something or says
+/// why it cannot; `None` if there is more to do.
+#[derive(Debug)]
+pub(super) struct Session<S> {
+    pub(super) read: fn(&mut S, &mut [u8]) -> io::Result<Option<usize>>,
+    pub(super) write: fn(&mut S, &[IoSlice<'_>]) -> io::Result<Option<usize>>,
+    pub(super) flush: fn(&mut S) -> io::Result<Option<()>>,
+    /// Makes a good-bye to be flushed.
+    pub(super) close: fn(&mut S),
 }
 
 /// One of the timeouts of a socket.
 #[derive(Debug)]
-struct Timeout<S> {
-    set: fn(&S, Option<Duration>) -> io::Result<()>,
+struct Timeout {
+    set: fn(&TcpStream, Option<Duration>) -> io::Result<()>,
     /// What it was when the socket came to us.
     own: Option<Duration>,
     current: Option<Duration>,
 }
 
-impl Socket<TcpStream> {
-    fn tcp(stream: &TcpStream) -> Self {
+impl<S> Socket<S> {
+    fn new(io: &S, tcp: fn(&S) -> &TcpStream, session: Option<Session<S>>) -> Self {
         // A socket that refuses to tell is broken, which its next use will tell.
-        let read = stream.read_timeout().unwrap_or_default();
-        let write = stream.write_timeout().unwrap_or_default();
+        let read = tcp(io).read_timeout().unwrap_or_default();
+        let write = tcp(io).write_timeout().unwrap_or_default();
         Self {
-            read: Timeout {
-                set: TcpStream::set_read_timeout,
-                own: read,
-                current: read,
-            },
-            write: Timeout {
-                set: TcpStream::set_write_timeout,
-                own: write,
-                current: write,
-            },
-            shutdown: |stream| stream.shutdown(Shutdown::Write),
+            tcp,
+            read: Timeout::new(TcpStream::set_read_timeout, read),
+            write: Timeout::new(TcpStream::set_write_timeout, write),
+            session,
         }
     }
 }
 
 impl Stream<TcpStream> {
     pub(super) fn tcp(io: TcpStream) -> Self {
-        let socket = Some(Socket::tcp(&io));
+        let socket = Some(Socket::new(&io, |tcp| tcp, None));
+        Self {
+            socket,
+            ..Self::new(io)
+        }
+    }
+}
+
+impl Stream<MaybeTls> {
+    pub(super) fn maybe_tls(io: MaybeTls) -> Self {
+        let session = match &io {
+            MaybeTls::Plain(_) => None,
+            #[cfg(feature = "rustls")]
+            MaybeTls::Tls(_) => Some(MaybeTls::SESSION),
+        };
+        let socket = Some(Socket::new(&io, MaybeTls::tcp, session));
         Self {
             socket,
             ..Self::new(io)
@@ -86,6 +107,16 @@ impl<S: Read + Write> Stream<S> {
         }
     }
 
+    fn session(&self) -> Option<&Session<S>> {
+        self.socket.as_ref()?.session.as_ref()
+    }
+
+    /// The deadline for a writing call, if the socket came with a timeout of its own.
+    fn writing_by(&self, deadline: Option<Duration>) -> Option<Duration> {
+        let own = self.socket.as_ref().and_then(|socket| socket.write.own);
+        earlier(deadline, own.map(|own| self.now().saturating_add(own)))
+    }
+
     /// The read timeout that the socket came with.
     pub(super) fn read_timeout(&self) -> Option<Duration> {
         self.socket.as_ref()?.read.own
@@ -93,42 +124,50 @@ impl<S: Read + Write> Stream<S> {
 
     /// Gives the stream back with the timeouts that it came with.
     pub(super) fn into_io(mut self) -> S {
-        if let Some(Socket { read, write, .. }) = &mut self.socket {
-            // A socket that refuses this is broken, which its next use will tell.
-            let _ = read.change(&self.io, read.own);
-            let _ = write.change(&self.io, write.own);
+        if let Some(socket) = &mut self.socket {
+            let tcp = (socket.tcp)(&self.io);
+            for timeout in [&mut socket.read, &mut socket.write] {
+                // A socket that refuses this is broken, which its next use will tell.
+                let _ = timeout.change(tcp, timeout.own);
+            }
         }
         self.io
     }
 
-    /// Makes a call that returns by `deadline`, if the stream is a socket that waits.
+    /// Makes calls until one has a result; it returns by `deadline`, if the stream is a socket that
+    /// waits.
     fn attempt<T>(
         &mut self,
-        timeout: fn(&mut Socket<S>) -> &mut Timeout<S>,
+        timeout: fn(&mut Socket<S>) -> &mut Timeout,
         deadline: Option<Duration>,
-        mut call: impl FnMut(&mut S) -> io::Result<T>,
+        mut call: impl FnMut(&mut S) -> io::Result<Option<T>>,
     ) -> Poll<io::Result<T>> {
         loop {
             let started = self.now();
             let limit = match &mut self.socket {
                 Some(socket) => {
                     let left = deadline.map(|deadline| deadline.saturating_sub(started));
-                    timeout(socket).limit(&self.io, left)?
+                    let tcp = (socket.tcp)(&self.io);
+                    timeout(socket).limit(tcp, left)?
                 }
                 None => None,
             };
-            let result = call(&mut self.io);
-            let interrupted = match result.as_ref().err().map(io::Error::kind) {
-                Some(ErrorKind::Interrupted) => true,
-                Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
-                _ => {
+            let interrupted = match call(&mut self.io) {
+                Ok(Some(result)) => {
                     self.interrupted = 0;
-                    return Poll::Ready(result);
+                    return Poll::Ready(Ok(result));
+                }
+                Ok(None) => None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => Some(true),
+                Err(error) if is_not_now(&error) => Some(false),
+                Err(error) => {
+                    self.interrupted = 0;
+                    return Poll::Ready(Err(error));
                 }
             };
             let now = self.now();
             let waited = now.saturating_sub(started);
-            if interrupted && waited < SHORTEST {
+            if interrupted == Some(true) && waited < SHORTEST {
                 self.interrupted += 1;
                 if self.interrupted >= INTERRUPTED {
                     return Poll::Pending;
@@ -137,7 +176,7 @@ impl<S: Read + Write> Stream<S> {
                 // Either a signal ended the wait, or a timeout of ours that is shorter than the
                 // deadline. What does not block comes back sooner.
                 self.interrupted = 0;
-                if !interrupted && limit.is_none_or(|limit| waited < limit / 2) {
+                if interrupted == Some(false) && limit.is_none_or(|limit| waited < limit / 2) {
                     return Poll::Pending;
                 }
             }
@@ -148,12 +187,23 @@ impl<S: Read + Write> Stream<S> {
     }
 }
 
-impl<S> Timeout<S> {
+impl Timeout {
+    const fn new(
+        set: fn(&TcpStream, Option<Duration>) -> io::Result<()>,
+        own: Option<Duration>,
+    ) -> Self {
+        Self {
+            set,
+            own,
+            current: own,
+        }
+    }
+
     /// Makes calls return within `limit`, and tells what the timeout is now if it is one of ours.
     ///
     /// One that is shorter and of the same order is left as it is: deadlines move with each byte
     /// received, and a system call for each would cost more than to wake up once too early.
-    fn limit(&mut self, io: &S, limit: Option<Duration>) -> io::Result<Option<Duration>> {
+    fn limit(&mut self, tcp: &TcpStream, limit: Option<Duration>) -> io::Result<Option<Duration>> {
         let limit = limit.map(|limit| limit.max(SHORTEST));
         let keep = match (self.current, limit) {
             (None, None) => true,
@@ -161,14 +211,14 @@ impl<S> Timeout<S> {
             _ => false,
         };
         if !keep {
-            self.change(io, limit)?;
+            self.change(tcp, limit)?;
         }
         Ok(self.current)
     }
 
-    fn change(&mut self, io: &S, timeout: Option<Duration>) -> io::Result<()> {
+    fn change(&mut self, tcp: &TcpStream, timeout: Option<Duration>) -> io::Result<()> {
         if self.current != timeout {
-            (self.set)(io, timeout)?;
+            (self.set)(tcp, timeout)?;
             self.current = timeout;
         }
         Ok(())
@@ -190,10 +240,14 @@ impl<S: Read + Write> Transport for Stream<S> {
         deadline: Option<Duration>,
     ) -> Poll<io::Result<usize>> {
         let most = room.len();
+        let read = self.session().map(|session| session.read);
         self.attempt(
             |socket| &mut socket.read,
             deadline,
-            |io| io.read(room).and_then(|count| at_most(most, count)),
+            |io| match read {
+                Some(read) => read(io, room),
+                None => at_most(most, io.read(room)?).map(Some),
+            },
         )
     }
 
@@ -203,34 +257,49 @@ impl<S: Read + Write> Transport for Stream<S> {
         deadline: Option<Duration>,
     ) -> Poll<io::Result<usize>> {
         let most = slices.iter().map(|slice| slice.len()).sum();
-        let own = self.socket.as_ref().and_then(|socket| socket.write.own);
-        let deadline = earlier(deadline, own.map(|own| self.now().saturating_add(own)));
+        let deadline = self.writing_by(deadline);
+        let write = self.session().map(|session| session.write);
         self.attempt(
             |socket| &mut socket.write,
             deadline,
-            |io| {
-                io.write_vectored(slices)
-                    .and_then(|count| at_most(most, count))
+            |io| match write {
+                Some(write) => write(io, slices),
+                None => at_most(most, io.write_vectored(slices)?).map(Some),
             },
         )
     }
 
-    fn poll_flush(&mut self) -> Poll<io::Result<()>> {
-        let result = self.io.flush();
-        match result.as_ref().err().map(io::Error::kind) {
-            Some(ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+    fn poll_flush(&mut self, deadline: Option<Duration>) -> Poll<io::Result<()>> {
+        if let Some(flush) = self.session().map(|session| session.flush) {
+            let deadline = self.writing_by(deadline);
+            return self.attempt(|socket| &mut socket.write, deadline, flush);
+        }
+        match self.io.flush() {
+            Err(error) if error.kind() == ErrorKind::Interrupted || is_not_now(&error) => {
                 Poll::Pending
             }
-            _ => Poll::Ready(result),
+            result => Poll::Ready(result),
         }
     }
 
     fn poll_shutdown(&mut self) -> Poll<io::Result<()>> {
+        if let Some(Session { close, flush, .. }) = self.session() {
+            let (close, flush) = (*close, *flush);
+            close(&mut self.io);
+            // The good-bye is worth a short wait and no more: it is a courtesy after the closing
+            // handshake, and who did not get that far learns nothing from it.
+            let deadline = self.now().saturating_add(TURN);
+            let _ = self.attempt(|socket| &mut socket.write, Some(deadline), flush);
+        }
         match &self.socket {
-            Some(socket) => Poll::Ready((socket.shutdown)(&self.io)),
+            Some(socket) => Poll::Ready((socket.tcp)(&self.io).shutdown(Shutdown::Write)),
             None => Poll::Ready(Err(ErrorKind::Unsupported.into())),
         }
     }
+}
+
+pub(super) fn is_not_now(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// A stream that claims to have moved more bytes than there were cannot be trusted with any.

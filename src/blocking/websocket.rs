@@ -184,6 +184,10 @@ impl<S: Read + Write> WebSocket<S> {
         self.read_timeout = timeout;
     }
 
+    pub(super) fn read_timeout(&self) -> Option<Duration> {
+        self.read_timeout
+    }
+
     /// The connection, to ask for its state or to queue what the adapter has no method for.
     pub fn connection(&mut self) -> &mut Connection {
         &mut self.driver.connection

@@ -125,8 +125,10 @@ impl Default for Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For connecting to one address, where an adapter does that. Default 10 s: a lost packet or two
-    /// are sent again within it.
+    /// For the way to the server, where an adapter goes it: TCP with whichever of the host's
+    /// addresses answers, the tunnel of a proxy, TLS. Looking up the name is not counted where the
+    /// system's resolver cannot be stopped. Default 10 s: a lost packet or two are sent again within
+    /// it.
     pub connect: Option<Duration>,
     /// For the whole opening handshake. Default 10 s: a slow mobile network needs two or three, and
     /// a peer that dribbles bytes holds a socket no longer than this.

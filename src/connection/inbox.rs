@@ -11,6 +11,8 @@
 //! Text that arrives in pieces is gathered in a `String` instead, since a `str` can be lent again
 //! and again without being validated again only from there.
 
+mod parked;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,6 +20,8 @@ use core::mem;
 use core::ops::Range;
 
 use bytes::{Bytes, BytesMut};
+
+pub use parked::Parked;
 
 use super::retention::Retention;
 use crate::message::Utf8Bytes;
@@ -70,6 +74,10 @@ const STEP_TO_INFLATE: usize = 16 * 1024;
 pub struct Inbox {
     /// Its length is what has been initialised so far, so that no room is ever zeroed twice.
     block: BytesMut,
+    /// The size of the memory that the block is a part of: messages that were detached have the
+    /// rest, for as long as the block is there.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    allocated: usize,
     message: usize,
     message_end: usize,
     next: usize,
@@ -92,27 +100,6 @@ pub struct Inbox {
     pub(super) large_text: Utf8Bytes,
 }
 
-/// What a connection left in an [`Inbox`] that was handed on to another one.
-///
-/// Exactly as large as the bytes it holds; empty, it holds no heap memory.
-///
-/// ```
-/// use fullduplex::Inbox;
-///
-/// let mut inbox = Inbox::from(&b"\x81"[..]); // half a header
-/// let parked = inbox.park();
-/// assert!(inbox.unread().is_empty());
-/// inbox.resume(parked);
-/// assert_eq!(inbox.unread(), b"\x81");
-/// ```
-#[derive(Default)]
-pub struct Parked {
-    bytes: Vec<u8>,
-    message: usize,
-    wanted: usize,
-    gathered: Option<(String, Vec<u8>)>,
-}
-
 impl Inbox {
     /// An inbox that holds nothing yet.
     pub fn new() -> Self {
@@ -132,11 +119,7 @@ impl Inbox {
             self.next = self.message_end;
             self.end = self.message_end;
         }
-        let gathered = if self.gathering {
-            self.text.len() + self.bytes.len()
-        } else {
-            0
-        };
+        let gathered = self.gathered();
         // What is gathered has taken up to half as much again; the block may take the other half.
         let allowed = LARGEST_READ
             .saturating_add(gathered / 2)
@@ -187,40 +170,6 @@ impl Inbox {
         self.next = self.end.min(self.next.saturating_add(count));
     }
 
-    /// Takes out everything that belongs to the current connection, so that another one can use
-    /// the inbox. Allocates only when a frame or message is incomplete.
-    pub fn park(&mut self) -> Parked {
-        let mut bytes = Vec::with_capacity(self.held());
-        bytes.extend_from_slice(self.slice(self.message..self.message_end));
-        bytes.extend_from_slice(self.unread());
-        let parked = Parked {
-            message: self.message_end - self.message,
-            bytes,
-            wanted: self.wanted,
-            gathered: self.gathering.then(|| self.take_gathered()),
-        };
-        self.clear();
-        parked
-    }
-
-    /// Puts back what [`park`](Self::park) took out. Anything the inbox held before is dropped.
-    pub fn resume(&mut self, parked: Parked) {
-        self.clear();
-        self.extend(&parked.bytes);
-        self.message_end = parked.message.min(self.end);
-        self.next = self.message_end;
-        self.wanted = parked.wanted;
-        if let Some((text, bytes)) = parked.gathered {
-            self.start_gathering();
-            if !text.is_empty() {
-                self.text = text;
-            }
-            if !bytes.is_empty() {
-                self.bytes = bytes;
-            }
-        }
-    }
-
     /// Gives all memory back, unless it holds bytes of a connection.
     pub fn release(&mut self) {
         if self.held() == 0 && !self.gathering {
@@ -232,6 +181,13 @@ impl Inbox {
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn is_vacant(&self) -> bool {
         self.held() == 0 && self.wanted == 0 && !self.gathering
+    }
+
+    /// Forgets what was told and lent to the connection that it served, before another one has it.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) fn hand_on(&mut self) {
+        self.fresh = false;
+        self.large_text = Utf8Bytes::default();
     }
 
     /// How many bytes are held for the connection.
@@ -248,7 +204,7 @@ impl Inbox {
     /// How much memory it takes.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn size(&self) -> usize {
-        self.block.capacity() + self.text.capacity() + self.bytes.capacity()
+        self.allocated + self.text.capacity() + self.bytes.capacity()
     }
 
     /// Forgets every byte; the memory stays.
@@ -268,21 +224,6 @@ impl Inbox {
         self.text.clear();
         self.bytes.clear();
         self.gathering = true;
-    }
-
-    /// Takes out what has been gathered, in memory of its own size; what is empty leaves its memory
-    /// here.
-    fn take_gathered(&mut self) -> (String, Vec<u8>) {
-        let (mut text, mut bytes) = (String::new(), Vec::new());
-        if !self.text.is_empty() {
-            mem::swap(&mut text, &mut self.text);
-        }
-        if !self.bytes.is_empty() {
-            mem::swap(&mut bytes, &mut self.bytes);
-        }
-        text.shrink_to_fit();
-        bytes.shrink_to_fit();
-        (text, bytes)
     }
 
     /// What was gathered is whole; it is forgotten when the next gathering starts.
@@ -425,6 +366,15 @@ impl Inbox {
         front.split_off(range.start).freeze()
     }
 
+    /// Bytes of the message that is being gathered outside the block.
+    fn gathered(&self) -> usize {
+        if self.gathering {
+            self.text.len() + self.bytes.len()
+        } else {
+            0
+        }
+    }
+
     /// Message bytes and unread bytes together.
     #[inline]
     fn held(&self) -> usize {
@@ -472,6 +422,10 @@ impl Inbox {
         let mut memory = Vec::from(mem::take(&mut self.block));
         memory.reserve_exact(room);
         memory.resize(self.end + room, 0);
+        #[cfg(any(feature = "tokio", feature = "futures"))]
+        {
+            self.allocated = memory.capacity();
+        }
         self.block = BytesMut::from(Bytes::from(memory));
     }
 
@@ -502,14 +456,6 @@ impl fmt::Debug for Inbox {
             .field("unread", &self.unread().len())
             .field("message", &(self.message_end - self.message))
             .field("block", &self.block.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Parked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parked")
-            .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
     }
 }

@@ -11,9 +11,10 @@
 //! message is framed, or when little is left to be written; the Close frame when no message is left
 //! before it.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::{fmt, mem};
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -40,17 +41,30 @@ pub(super) struct Queue {
     /// Present in the client role and nowhere else: a server never masks.
     keys: Option<MaskKeys>,
     outgoing: Outgoing,
-    /// Messages that are to be cut into fragments, and what was queued behind them.
-    backlog: VecDeque<Unframed>,
-    backlog_bytes: usize,
-    /// The payload of the latest Pong, and whether it waits. The memory is kept for the next one.
-    pong: Vec<u8>,
-    pong_waits: bool,
+    /// Messages that are to be cut into fragments, and what was queued behind them. Most
+    /// connections never have one, and all keep the room for it.
+    backlog: Option<Box<Backlog>>,
+    /// The latest Pong. It is kept when it has been framed, for the memory of the next one.
+    pong: Option<Box<Pong>>,
     /// What our Close frame says, from the moment it is decided on, and whether it waits. Nothing
     /// may follow it.
-    close: Option<CloseFrame>,
+    close: Option<Box<CloseFrame>>,
     close_waits: bool,
     max_frame_payload: usize,
+}
+
+/// A Pong that waits until less does.
+#[derive(Debug, Default)]
+struct Pong {
+    payload: Vec<u8>,
+    waits: bool,
+}
+
+/// What waits to be framed; never empty.
+#[derive(Debug, Default)]
+struct Backlog {
+    messages: VecDeque<Unframed>,
+    bytes: usize,
 }
 
 /// How the frame that starts with a payload begins and ends.
@@ -74,10 +88,8 @@ impl Queue {
         Self {
             keys,
             outgoing: Outgoing::starting_with(head),
-            backlog: VecDeque::new(),
-            backlog_bytes: 0,
-            pong: Vec::new(),
-            pong_waits: false,
+            backlog: None,
+            pong: None,
             close: None,
             close_waits: false,
             max_frame_payload: config.max_frame_payload.unwrap_or(usize::MAX).max(1),
@@ -109,19 +121,25 @@ impl Queue {
     /// Whether something waits to become a frame.
     #[inline]
     fn is_holding_back(&self) -> bool {
-        !self.backlog.is_empty() || self.pong_waits || self.close_waits
+        self.backlog.is_some() || self.pong_waits() || self.close_waits
+    }
+
+    #[inline]
+    fn pong_waits(&self) -> bool {
+        self.pong.as_ref().is_some_and(|pong| pong.waits)
     }
 
     /// Bytes that wait, automatic answers aside.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.outgoing.len() + self.backlog_bytes
+        self.outgoing.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
     }
 
     /// What counts against the bound: what waits unframed takes memory even if it is empty.
     #[inline]
     pub(super) fn charge(&self) -> usize {
-        self.len() + self.backlog.len() * size_of::<Unframed>()
+        let waiting = self.backlog.as_ref();
+        self.len() + waiting.map_or(0, |backlog| backlog.messages.len()) * size_of::<Unframed>()
     }
 
     pub(super) fn written(&self) -> u64 {
@@ -131,11 +149,8 @@ impl Queue {
     /// Gives the memory of an empty queue back.
     pub(super) fn release(&mut self) {
         self.outgoing.release();
-        if self.backlog.is_empty() {
-            self.backlog = VecDeque::new();
-        }
-        if !self.pong_waits {
-            self.pong = Vec::new();
+        if !self.pong_waits() {
+            self.pong = None;
         }
     }
 
@@ -162,14 +177,13 @@ impl Queue {
 
     /// Drops what has not been framed.
     pub(super) fn drop_backlog(&mut self) {
-        self.backlog.clear();
-        self.backlog_bytes = 0;
+        self.backlog = None;
     }
 
     /// Queues a borrowed payload: framed at once, or copied if it has to wait or to be cut.
     #[inline]
     pub(super) fn push_slice(&mut self, framing: Framing, payload: &[u8]) {
-        if self.backlog.is_empty() && payload.len() <= self.max_frame_payload {
+        if self.backlog.is_none() && payload.len() <= self.max_frame_payload {
             self.flush_pong();
             self.encode(framing, payload);
         } else {
@@ -179,12 +193,13 @@ impl Queue {
 
     /// Queues an owned payload.
     pub(super) fn push(&mut self, framing: Framing, payload: Bytes) {
-        if self.backlog.is_empty() && payload.len() <= self.max_frame_payload {
+        if self.backlog.is_none() && payload.len() <= self.max_frame_payload {
             self.flush_pong();
             self.encode_owned(framing, payload);
         } else {
-            self.backlog_bytes += payload.len();
-            self.backlog.push_back(Unframed { framing, payload });
+            let backlog = self.backlog.get_or_insert_default();
+            backlog.bytes += payload.len();
+            backlog.messages.push_back(Unframed { framing, payload });
         }
     }
 
@@ -200,58 +215,68 @@ impl Queue {
             self.flush_pong();
             self.encode(Framing::single(Opcode::Pong), payload);
         } else {
-            self.pong.clear();
-            self.pong.extend_from_slice(payload);
-            self.pong_waits = true;
+            let pong = self.pong.get_or_insert_default();
+            pong.payload.clear();
+            pong.payload.extend_from_slice(payload);
+            pong.waits = true;
         }
     }
 
     pub(super) fn put_close(&mut self, frame: CloseFrame) {
         self.flush_pong(); // a Ping that came before is still answered (section 5.5.2)
-        self.close = Some(frame);
+        self.close = Some(Box::new(frame));
         self.close_waits = true;
     }
 
     /// What our Close frame says, once it was decided on.
     #[inline]
     pub(super) fn close(&self) -> Option<&CloseFrame> {
-        self.close.as_ref()
+        self.close.as_deref()
     }
 
     /// Turns slot and backlog into frames: a Pong first, then fragments, and the Close frame when
     /// nothing is left that has to come before it.
     fn refill(&mut self) {
         self.flush_pong_unless_backed_up();
-        while self.outgoing.len() < ENCODE_AHEAD {
-            let Some(front) = self.backlog.front_mut() else {
-                break;
-            };
-            let size = front.payload.len().min(self.max_frame_payload);
-            let payload = front.payload.split_to(size);
-            let done = front.payload.is_empty();
-            let framing = Framing {
-                fin: front.framing.fin && done,
-                ..front.framing
-            };
-            front.framing = Framing {
-                opcode: Opcode::Continuation,
-                rsv1: false,
-                ..front.framing
-            };
-            if done {
-                self.backlog.pop_front();
-            }
-            self.backlog_bytes -= size;
+        while self.outgoing.len() < ENCODE_AHEAD
+            && let Some((framing, payload)) = self.next_fragment()
+        {
             self.encode_owned(framing, payload);
         }
         if self.close_waits
-            && self.backlog.is_empty()
+            && self.backlog.is_none()
             && let Some(close) = &self.close
         {
             let body = close.to_body();
             self.encode(Framing::single(Opcode::Close), &body);
             self.close_waits = false;
         }
+    }
+
+    /// Cuts the next frame off the backlog.
+    fn next_fragment(&mut self) -> Option<(Framing, Bytes)> {
+        let backlog = self.backlog.as_mut()?;
+        let front = backlog.messages.front_mut()?;
+        let size = front.payload.len().min(self.max_frame_payload);
+        let payload = front.payload.split_to(size);
+        let done = front.payload.is_empty();
+        let framing = Framing {
+            fin: front.framing.fin && done,
+            ..front.framing
+        };
+        front.framing = Framing {
+            opcode: Opcode::Continuation,
+            rsv1: false,
+            ..front.framing
+        };
+        backlog.bytes -= size;
+        if done {
+            backlog.messages.pop_front();
+        }
+        if backlog.messages.is_empty() {
+            self.backlog = None;
+        }
+        Some((framing, payload))
     }
 
     fn flush_pong_unless_backed_up(&mut self) {
@@ -262,10 +287,12 @@ impl Queue {
 
     #[inline]
     fn flush_pong(&mut self) {
-        if mem::take(&mut self.pong_waits) {
-            let payload = mem::take(&mut self.pong);
-            self.encode(Framing::single(Opcode::Pong), &payload);
-            self.pong = payload;
+        if self.pong_waits()
+            && let Some(mut pong) = self.pong.take()
+        {
+            self.encode(Framing::single(Opcode::Pong), &pong.payload);
+            pong.waits = false;
+            self.pong = Some(pong);
         }
     }
 

@@ -4,6 +4,7 @@
 //! returns plain data; [`Receiver::view`] makes the borrow from it. A loop that returned borrows
 //! could not be written in safe Rust today.
 
+use alloc::boxed::Box;
 use core::ops::Range;
 use core::str;
 
@@ -12,12 +13,12 @@ use super::config::{Config, Delivery, Role};
 use super::error::ReceiveError;
 use super::event::{Binary, BinaryPlace, Event, Piece, PiecePayload, Position, Text, TextPlace};
 use super::inbox::Inbox;
+#[cfg(feature = "deflate")]
+use super::inflating::Inflating;
 use crate::frame::{CloseFrame, Header, Opcode, Rules, WholeMessage, apply_mask, parse_close_body};
 use crate::handshake::Extensions;
 use crate::message::MessageKind;
 use crate::utf8::{Decoder, Utf8Error};
-#[cfg(feature = "deflate")]
-use {super::inflating::Inflating, alloc::boxed::Box};
 
 /// Texts from this size on are split off the block when they came whole, so that they can be
 /// detached without a copy. Below it, the split costs more than the copy.
@@ -62,7 +63,7 @@ pub struct Receiver {
 #[derive(Debug)]
 pub(super) enum End {
     /// The peer's Close frame came.
-    Closed(CloseFrame),
+    Closed(Box<CloseFrame>),
     /// A fault was found behind a piece that is delivered first; the next call reports it.
     Failing(ReceiveError),
     Failed(ReceiveError),
@@ -325,7 +326,7 @@ impl Receiver {
             Opcode::Pong => Ok(Ready::Pong(range)),
             _ => match parse_close_body(inbox.slice(range)) {
                 Ok(frame) => {
-                    self.end = Some(End::Closed(frame.clone()));
+                    self.end = Some(End::Closed(Box::new(frame.clone())));
                     Ok(Ready::Close(frame))
                 }
                 Err(error) => Err(self.fail(error)),

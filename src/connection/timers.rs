@@ -7,6 +7,8 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "std")]
+use super::Connection;
 use super::config::Timeouts;
 
 /// What has happened on the connection since it began, or since the timers were told last.
@@ -54,7 +56,8 @@ struct Marks {
     progress: Span,
     written: u64,
     ping: Ping,
-    closing: Option<Span>,
+    /// When closing began; [`Span::NEVER`] as long as it has not.
+    closing: Span,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,39 @@ impl Span {
     }
 }
 
+/// What else a driver can tell about time.
+#[cfg(feature = "std")]
+impl Connection {
+    /// Reports that something was read, before the inbox is looked at.
+    pub(crate) fn note_life(&mut self) {
+        self.heard = true;
+    }
+
+    /// Starts all deadlines anew, on the clock of whoever drives the connection from now on.
+    pub(crate) fn restart_timers(&mut self) {
+        self.timers.marks = None;
+    }
+
+    /// Whether the connection fails at `now` because a Pong has not come. It may wait to be read.
+    pub(crate) fn is_pong_overdue(&self, now: Duration) -> bool {
+        let left = self
+            .timers
+            .marks
+            .is_some_and(|marks| matches!(marks.ping, Ping::Left(_)));
+        let due = (self.timers.next())
+            .is_some_and(|(due, at)| due == Due::KeepaliveTimeout && at <= Span::new(now));
+        left && due
+    }
+
+    /// Whether the transport has taken bytes since the time was told last.
+    pub(crate) fn has_progressed(&self) -> bool {
+        let written = self.sender.written();
+        self.timers
+            .marks
+            .is_some_and(|marks| marks.written != written)
+    }
+}
+
 impl Timers {
     pub(super) fn new(config: Timeouts) -> Self {
         Self {
@@ -106,7 +142,7 @@ impl Timers {
             progress: now,
             written: facts.written,
             ping: Ping::None,
-            closing: None,
+            closing: Span::NEVER,
         });
         if facts.heard {
             marks.heard = now;
@@ -123,8 +159,8 @@ impl Timers {
         {
             marks.ping = Ping::Left(now);
         }
-        if facts.closing && marks.closing.is_none() {
-            marks.closing = Some(now);
+        if facts.closing {
+            marks.closing = marks.closing.min(now);
         }
         let (due, _) = self.next().filter(|(_, deadline)| *deadline <= now)?;
         Some(due)
@@ -146,9 +182,9 @@ impl Timers {
 
     fn next(&self) -> Option<(Due, Span)> {
         let marks = self.marks?;
-        let (due, deadline) = if let Some(closing) = marks.closing {
+        let (due, deadline) = if marks.closing < Span::NEVER {
             // Keepalive and idleness no longer matter.
-            (Due::CloseTimeout, closing.plus(self.close))
+            (Due::CloseTimeout, marks.closing.plus(self.close))
         } else {
             let keepalive = match marks.ping {
                 Ping::None => (Due::Ping, marks.heard.plus(self.interval)),

@@ -5,11 +5,17 @@ use alloc::vec::Vec;
 
 use zlib_rs::DeflateFlush;
 
-use super::pool::{DeflateSettings, DeflateState};
+use super::history::History;
+use super::pool::{DeflateSettings, DeflateState, Owner};
 use super::{Agreement, ContextTakeover, DeflateError, Level, MemoryLevel, TAIL};
 
 /// The most that is made room for in one step. Zeroing it costs little next to filling it.
 const STEP: usize = 16 * 1024;
+/// How much of the messages before a compressor is primed with, if it has served another connection
+/// since. Each KiB costs nearly a microsecond and gains less than the one before it: of different
+/// JSON messages of 1 KiB, those after 4 KiB get 3 % longer than after the whole window at level 1
+/// and 5 % at level 6, at a cost that the shorter message has paid for.
+const MOST_PRIMED: usize = 4 * 1024;
 /// An empty stored block without the octets that are not transmitted (RFC 7692, section 7.2.3.6).
 const EMPTY: u8 = 0x00;
 
@@ -21,8 +27,12 @@ const EMPTY: u8 = 0x00;
 pub struct Deflater {
     settings: DeflateSettings,
     takeover: ContextTakeover,
-    /// With context takeover from the first message on, without it in the middle of one.
+    /// Only in the middle of a message.
     state: Option<Box<DeflateState>>,
+    /// The end of what was sent, with context takeover.
+    history: History,
+    /// The identity under which the pool knows this window.
+    owner: Option<Owner>,
 }
 
 /// What a call of [`Deflater::compress`] ends.
@@ -38,16 +48,19 @@ pub enum End {
 impl Deflater {
     /// Allocates nothing until the first message that is not empty.
     pub fn new(agreement: &Agreement, level: Level, memory_level: MemoryLevel) -> Self {
+        // A peer may hold a client to 8 bits. The backend cannot do that, but with 9 its distances
+        // end 262 octets short of the window: they never exceed 250.
+        let window_bits = agreement.send.window_bits.at_least_nine();
         Self {
             settings: DeflateSettings {
-                // A peer may hold a client to 8 bits. The backend cannot do that, but with 9 its
-                // distances end 262 octets short of the window: they never exceed 250.
-                window_bits: agreement.send.window_bits.at_least_nine(),
+                window_bits,
                 level,
                 memory_level,
             },
             takeover: agreement.send.takeover,
             state: None,
+            history: History::new(window_bits.size().min(MOST_PRIMED)),
+            owner: None,
         }
     }
 
@@ -70,6 +83,7 @@ impl Deflater {
         {
             output.truncate(start);
             self.state = None;
+            self.abandon();
             return Err(error);
         }
         if end == End::Fragment {
@@ -82,8 +96,11 @@ impl Deflater {
         } else {
             output.truncate(output.len() - TAIL.len());
         }
-        if self.takeover == ContextTakeover::Off {
-            self.abandon();
+        if let Some(state) = self.state.take() {
+            if self.takeover == ContextTakeover::On {
+                self.owner = Some(self.owner.map_or_else(Owner::new, Owner::next));
+            }
+            state.put(self.owner);
         }
         Ok(())
     }
@@ -92,18 +109,22 @@ impl Deflater {
     /// and will not be sent, after which the peer's window no longer equals it (RFC 7692, section
     /// 7.2.1).
     pub fn abandon(&mut self) {
-        // The compressor is emptied when it is taken again.
+        self.owner = None;
+        self.history.release();
         if let Some(state) = self.state.take() {
-            state.put();
+            state.put(None);
         }
     }
 
     /// Compresses up to a flush, which ends with [`TAIL`].
     fn flush(&mut self, mut input: &[u8], output: &mut Vec<u8>) -> Result<(), DeflateError> {
-        let settings = self.settings;
-        let state = self
-            .state
-            .get_or_insert_with(|| DeflateState::take(settings));
+        let state = match &mut self.state {
+            Some(state) => state,
+            none => none.insert(begin(self.settings, self.owner, &self.history)?),
+        };
+        if self.takeover == ContextTakeover::On {
+            self.history.push(input);
+        }
         loop {
             // Enough for one step in all cases but few. Never so little that the marker of a flush
             // alone fills it, or it would be repeated for ever.
@@ -131,4 +152,24 @@ impl Deflater {
         }
         Ok(())
     }
+}
+
+/// Gets a compressor that knows the end of what was sent: all that its window can hold if it was the
+/// last to be used here, else what is kept of it.
+fn begin(
+    settings: DeflateSettings,
+    owner: Option<Owner>,
+    history: &History,
+) -> Result<Box<DeflateState>, DeflateError> {
+    let mut state = DeflateState::take(settings, owner);
+    if owner.is_none() || state.owner != owner {
+        state.raw.reset();
+        for part in history.parts() {
+            if !part.is_empty() {
+                let primed = state.raw.set_dictionary(part);
+                primed.map_err(|_| DeflateError::Backend)?;
+            }
+        }
+    }
+    Ok(state)
 }

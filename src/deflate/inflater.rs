@@ -1,7 +1,6 @@
 //! Receiving: from the payloads of a compressed message to its data (RFC 7692, section 7.2.2).
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use zlib_rs::{InflateFlush, Status};
 
@@ -283,23 +282,6 @@ impl Message {
 
     fn is_cut_short(&self) -> bool {
         self.start.get(..self.octets) == Some(CUT_SHORT.as_slice())
-    }
-}
-
-impl Owner {
-    fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            messages: 1,
-        }
-    }
-
-    fn next(self) -> Self {
-        Self {
-            messages: self.messages + 1,
-            ..self
-        }
     }
 }
 

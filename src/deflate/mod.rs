@@ -10,21 +10,24 @@
 //!
 //! | state | octets | held |
 //! |---|---|---|
-//! | compressor | 134,272 + 4 · 2^w + 7 · 2^(m + 6) | see below |
+//! | compressor | 134,272 + 4 · 2^w + 7 · 2^(m + 6) | while a message is being sent |
 //! | decompressor | 47,552, whatever the window | while a message is being received |
-//! | history, takeover | at most 2^w | from the first message on |
-//! | history, no takeover | at most 2^min(w, 14) | while a message is being received |
+//! | history of what was sent, takeover | at most 2^min(w, 12) | from the first message on |
+//! | history of what was received, takeover | at most 2^w | from the first message on |
+//! | the same, no takeover | at most 2^min(w, 14) | while a message is being received |
 //!
-//! Without context takeover a compressor is taken from a pool for one message and goes back after
-//! it. With takeover the connection owns it: 380,032 octets at the default memory level with 15
-//! window bits, 137,216 octets at least. A decompressor always comes from the pool; with takeover
-//! the connection keeps the end of what it has received, never more than one window, and primes the
-//! next decompressor with it. There are as many pools as processors, which threads share; each keeps
-//! as many states as were in use at the same time, up to 16 of either kind.
+//! Compressors and decompressors are taken from a pool for one message and go back after it; a
+//! compressor takes 380,032 octets at the default memory level with 15 window bits. With takeover
+//! the connection keeps the end of what it has received, never more than one window, and at most
+//! 4 KiB of what it has sent, and primes the next state with that, unless it gets the one back that
+//! it had last. There are as many pools as processors, which threads share; each keeps as many
+//! states as were in use at the same time, up to 64 of either kind.
 //!
 //! A server with the default configuration thus holds at most 62.4 KiB per connection in the middle
-//! of a compressed message, and nothing between two of them. With takeover the middle of a message
-//! costs 79 KiB at 15 window bits and less below.
+//! of a compressed message, and nothing between two of them. With takeover both ways the middle of a
+//! message costs 83 KiB at 15 window bits, the time between two of them 36 KiB, and less below.
+//! Connections that take turns on a thread share its states, also in the middle of sending; a
+//! message that is sent in fragments keeps a compressor to itself up to the last one.
 //!
 //! # Defaults
 //!
@@ -32,7 +35,7 @@
 //! |---|---|---|
 //! | level | 1 | a message of 1 KiB costs a third of the time of level 6, with takeover a sixth |
 //! | memory level | 8 | a pooled compressor is shared, so that its size hardly counts |
-//! | own context takeover | off | the smallest compressor is larger than all else together |
+//! | own context takeover | off | it costs time, and secrets may leak from one message to another |
 //! | peer's context takeover | off for a server, on for a client | a server counts its connections, a client has few and its server chooses |
 //! | window bits, both | 15 | smaller ones save little without takeover |
 //! | policy | [`Compress::Above`] 128 octets | shorter messages hardly shrink on their own |
@@ -43,18 +46,20 @@
 //!
 //! # What takeover costs and gains
 //!
-//! The compressor that a connection with takeover owns, in KiB, and how many times smaller it makes
-//! different JSON messages of about 1 KiB. Without takeover they get 1.76 and 2.26 times smaller.
+//! The compressor that connections share, in KiB, and how many times smaller it makes different JSON
+//! messages of about 1 KiB: where one connection has it to itself, and where others have it in
+//! between, so that it is primed with 4 KiB for each message. Without takeover the messages get 1.76
+//! and 2.26 times smaller.
 //!
-//! | window bits | memory level 1 | 5 | 8 | 9 | smaller at level 1 | at level 6 |
-//! |--:|--:|--:|--:|--:|--:|--:|
-//! | 9 | 134 | 147 | 245 | 357 | 1.72 | 2.33 |
-//! | 10 | 136 | 149 | 247 | 359 | 1.88 | 2.49 |
-//! | 11 | 140 | 153 | 251 | 363 | 2.34 | 3.14 |
-//! | 12 | 148 | 161 | 259 | 371 | 2.55 | 3.46 |
-//! | 13 | 164 | 177 | 275 | 387 | 2.66 | 3.62 |
-//! | 14 | 196 | 209 | 307 | 419 | 2.72 | 3.66 |
-//! | 15 | 260 | 273 | 371 | 483 | 2.76 | 3.71 |
+//! | window bits | KiB at memory level 1 | 5 | 8 | 9 | level 1, alone | primed | level 6, alone | primed |
+//! |--:|--:|--:|--:|--:|--:|--:|--:|--:|
+//! | 9 | 134 | 147 | 245 | 357 | 1.72 | 1.75 | 2.33 | 2.33 |
+//! | 10 | 136 | 149 | 247 | 359 | 1.88 | 1.93 | 2.49 | 2.49 |
+//! | 11 | 140 | 153 | 251 | 363 | 2.34 | 2.44 | 3.14 | 3.14 |
+//! | 12 | 148 | 161 | 259 | 371 | 2.55 | 2.64 | 3.46 | 3.46 |
+//! | 13 | 164 | 177 | 275 | 387 | 2.66 | 2.67 | 3.62 | 3.51 |
+//! | 14 | 196 | 209 | 307 | 419 | 2.72 | 2.67 | 3.66 | 3.51 |
+//! | 15 | 260 | 273 | 371 | 483 | 2.76 | 2.67 | 3.71 | 3.51 |
 //!
 //! Between memory levels 5 and 9 nothing changes for messages of this size; memory level 1 loses 7
 //! to 16 % at level 6 and nothing at level 1. The peer's takeover costs what its window holds: 512

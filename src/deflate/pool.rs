@@ -6,13 +6,14 @@
 //! runs the connection at that moment and goes to the pool of the thread that runs it then; between
 //! the two it is owned, so a connection may move. What a state has seen never reaches another
 //! connection: a decompressor is reset, which empties its window, and refuses to reach beyond it; a
-//! compressor is reset with its hash table.
+//! compressor is reset with its hash table. With context takeover a connection keeps the end of its
+//! window itself and fills the next state with it, unless it gets the one back that it had last.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::num::NonZero;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
@@ -22,8 +23,10 @@ use super::{Level, MemoryLevel, WindowBits};
 
 /// States of either kind that a pool keeps: decompressors of 47 KiB each, with at most 16 KiB of
 /// spare history, and compressors of 371 KiB each with the largest settings but one. A pool grows
-/// only while states are in use at the same time, as by threads that are interrupted at work.
-const MOST: usize = 16;
+/// only while states are in use at the same time, as by threads that are interrupted at work; where
+/// more are in use than it keeps, they are made and dropped all the time, after which the system's
+/// allocator may hold ten times what was ever used at once.
+const MOST: usize = 64;
 
 static POOLS: OnceLock<Box<[Shard]>> = OnceLock::new();
 
@@ -72,6 +75,8 @@ pub(super) struct InflateState {
 pub(super) struct DeflateState {
     pub(super) raw: Deflate,
     settings: DeflateSettings,
+    /// Set where the window is the owner's.
+    pub(super) owner: Option<Owner>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +91,23 @@ impl Pool {
         Self {
             inflaters: Vec::new(),
             deflaters: Vec::new(),
+        }
+    }
+}
+
+impl Owner {
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            messages: 1,
+        }
+    }
+
+    pub(super) fn next(self) -> Self {
+        Self {
+            messages: self.messages + 1,
+            ..self
         }
     }
 }
@@ -122,25 +144,24 @@ impl InflateState {
 }
 
 impl DeflateState {
-    /// A compressor with these settings and an empty window.
-    pub(super) fn take(settings: DeflateSettings) -> Box<Self> {
-        let pooled = with(|pool| {
+    /// A compressor with these settings: with this owner's window if there is one, else the one
+    /// that was used last, which is still in the cache, and which is to be reset.
+    pub(super) fn take(settings: DeflateSettings, owner: Option<Owner>) -> Box<Self> {
+        with(|pool| {
             let states = &mut pool.deflaters;
-            let index = states
+            let found = states
                 .iter()
-                .rposition(|state| state.settings == settings)?;
+                .rposition(|state| owner.is_some() && state.owner == owner);
+            let any = || states.iter().rposition(|state| state.settings == settings);
+            let index = found.or_else(any)?;
             Some(states.remove(index))
-        });
-        match pooled {
-            Some(mut state) => {
-                state.raw.reset();
-                state
-            }
-            None => Box::new(Self::new(settings)),
-        }
+        })
+        .unwrap_or_else(|| Box::new(Self::new(settings)))
     }
 
-    pub(super) fn put(self: Box<Self>) {
+    /// Puts it back. `owner` says whose window it holds, if that is of any use.
+    pub(super) fn put(mut self: Box<Self>, owner: Option<Owner>) {
+        self.owner = owner;
         with(|pool| push(&mut pool.deflaters, self));
     }
 
@@ -155,6 +176,7 @@ impl DeflateState {
         Self {
             raw: Deflate::new_with_config(config),
             settings,
+            owner: None,
         }
     }
 }

@@ -77,7 +77,7 @@ impl Answering {
                     self.bytes.advance(count.min(self.bytes.len()));
                 }
                 Stage::Flushing => {
-                    ready!(transport.poll_flush())?;
+                    ready!(transport.poll_flush(deadline))?;
                     self.stage = Stage::ShuttingDown;
                 }
                 Stage::ShuttingDown => {

@@ -1,4 +1,5 @@
-//! The client's opening handshake.
+//! What a client does before there is a connection: the opening handshake, and the request for a
+//! tunnel before it.
 
 use core::task::{Poll, ready};
 use core::time::Duration;
@@ -9,22 +10,67 @@ use bytes::Buf;
 use super::Transport;
 use crate::connection::Inbox;
 use crate::error::Error;
-use crate::handshake::client::{Established, Handshake};
+use crate::handshake::client::{Established, Handshake, ProxyError, Tunnel};
 use crate::handshake::{HandshakeError, Step};
+
+/// Writes and reads by turns until something is open.
+pub(crate) trait Opening: Sized {
+    type Opened;
+    type Error: Into<Error>;
+
+    fn outgoing(&mut self) -> &mut impl Buf;
+    fn advance(self, inbox: &mut Inbox) -> Result<Step<Self, Self::Opened>, Self::Error>;
+    fn received_eof(&mut self);
+    fn poll_timeout(&self) -> Option<Duration>;
+    fn handle_timeout(&mut self, now: Duration) -> Result<(), Self::Error>;
+}
+
+/// Forwards to the methods of the same names.
+macro_rules! opening {
+    ($type:ty, $opened:ty, $error:ty) => {
+        impl Opening for $type {
+            type Opened = $opened;
+            type Error = $error;
+
+            fn outgoing(&mut self) -> &mut impl Buf {
+                self.outgoing()
+            }
+
+            fn advance(self, inbox: &mut Inbox) -> Result<Step<Self, $opened>, $error> {
+                self.advance(inbox)
+            }
+
+            fn received_eof(&mut self) {
+                self.received_eof();
+            }
+
+            fn poll_timeout(&self) -> Option<Duration> {
+                self.poll_timeout()
+            }
+
+            fn handle_timeout(&mut self, now: Duration) -> Result<(), $error> {
+                self.handle_timeout(now)
+            }
+        }
+    };
+}
+
+opening!(Handshake, Established, HandshakeError);
+opening!(Tunnel, (), ProxyError);
 
 /// Writes the request and reads the response.
 #[derive(Debug)]
-pub(crate) struct Connecting {
+pub(crate) struct Connecting<O = Handshake> {
     /// `None` once it has ended.
-    handshake: Option<Handshake>,
+    handshake: Option<O>,
     /// Bytes were written that the transport may still buffer.
     unflushed: bool,
     /// Why the transport takes or gives no more bytes.
     broken: Option<io::Error>,
 }
 
-impl Connecting {
-    pub(crate) fn new(handshake: Handshake) -> Self {
+impl<O: Opening> Connecting<O> {
+    pub(crate) fn new(handshake: O) -> Self {
         Self {
             handshake: Some(handshake),
             unflushed: false,
@@ -43,12 +89,14 @@ impl Connecting {
         &mut self,
         inbox: &mut Inbox,
         transport: &mut impl Transport,
-    ) -> Poll<Result<Established, Error>> {
+    ) -> Poll<Result<O::Opened, Error>> {
         let Some(mut handshake) = self.handshake.take() else {
             return Poll::Ready(Err(HandshakeError::ConnectionClosed.into()));
         };
         loop {
-            handshake.handle_timeout(transport.now())?;
+            if let Err(error) = handshake.handle_timeout(transport.now()) {
+                return Poll::Ready(Err(error.into()));
+            }
             let due = handshake.poll_timeout();
             let written = self.poll_write(&mut handshake, transport, due);
             // A server that refuses before it has read the whole request breaks our writing: what
@@ -65,8 +113,11 @@ impl Connecting {
             handshake = match handshake.advance(inbox) {
                 Ok(Step::Continue(handshake)) => handshake,
                 Ok(Step::Done(established)) => return Poll::Ready(Ok(established)),
-                Err(error) => return Poll::Ready(Err(self.why(error))),
+                Err(error) => return Poll::Ready(Err(self.why(error.into()))),
             };
+            if self.broken.is_none() && handshake.outgoing().has_remaining() {
+                continue; // the next message of several
+            }
             match transport.poll_read(inbox.spare(0), due) {
                 Poll::Ready(Ok(0)) => handshake.received_eof(),
                 Poll::Ready(Ok(count)) => inbox.received(count),
@@ -74,7 +125,9 @@ impl Connecting {
                     self.broken.get_or_insert(error);
                     handshake.received_eof();
                 }
-                Poll::Pending if self.broken.is_some() => handshake.received_eof(),
+                Poll::Pending if self.broken.is_some() && !transport.has_yielded() => {
+                    handshake.received_eof();
+                }
                 Poll::Pending if due.is_some_and(|due| due <= transport.now()) => {}
                 Poll::Pending => {
                     self.handshake = Some(handshake);
@@ -86,7 +139,7 @@ impl Connecting {
 
     fn poll_write(
         &mut self,
-        handshake: &mut Handshake,
+        handshake: &mut O,
         transport: &mut impl Transport,
         due: Option<Duration>,
     ) -> Poll<io::Result<()>> {
@@ -104,17 +157,21 @@ impl Connecting {
             self.unflushed = true;
         }
         if self.unflushed {
-            ready!(transport.poll_flush())?;
+            ready!(transport.poll_flush(due))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
 
     /// What the stream says when it failed tells more than that the response is not whole.
-    fn why(&mut self, error: HandshakeError) -> Error {
+    fn why(&mut self, error: Error) -> Error {
         match (error, self.broken.take()) {
-            (HandshakeError::ConnectionClosed, Some(broken)) => broken.into(),
-            (error, _) => error.into(),
+            (
+                Error::Handshake(HandshakeError::ConnectionClosed)
+                | Error::Proxy(ProxyError::ConnectionClosed),
+                Some(broken),
+            ) => broken.into(),
+            (error, _) => error,
         }
     }
 }

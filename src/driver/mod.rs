@@ -30,6 +30,12 @@ pub(crate) trait Transport {
     /// transport that does not wait inside its calls.
     fn turn(&self) -> Option<Duration>;
 
+    /// Whether the last read that said "not now" did so to let others run: there may be more to be
+    /// read.
+    fn has_yielded(&self) -> bool {
+        false
+    }
+
     /// Reads into `room`; 0 is the end of the stream. Returns by `deadline` on its own clock.
     fn poll_read(&mut self, room: &mut [u8], deadline: Option<Duration>)
     -> Poll<io::Result<usize>>;
@@ -41,8 +47,8 @@ pub(crate) trait Transport {
         deadline: Option<Duration>,
     ) -> Poll<io::Result<usize>>;
 
-    /// Passes on what the transport itself has buffered.
-    fn poll_flush(&mut self) -> Poll<io::Result<()>>;
+    /// Passes on what the transport itself has buffered. Returns by `deadline` on its own clock.
+    fn poll_flush(&mut self, deadline: Option<Duration>) -> Poll<io::Result<()>>;
 
     /// Ends the writing side. An error says that the stream can only be dropped.
     fn poll_shutdown(&mut self) -> Poll<io::Result<()>>;
@@ -75,6 +81,13 @@ fn goes_on(
 
 /// An error that is told again: `io::Error` cannot be cloned.
 fn repeat(error: &io::Error) -> io::Error {
+    #[cfg(feature = "rustls")]
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+    {
+        return io::Error::new(error.kind(), tls.clone());
+    }
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

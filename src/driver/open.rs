@@ -61,10 +61,10 @@ impl Driver {
         self.connection.advance(inbox).ok().flatten()
     }
 
-    /// Whether everything queued has been written and passed on.
+    /// Whether something is left to be written or passed on, and can be.
     #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn is_flushed(&self) -> bool {
-        !self.connection.wants_write() && !self.line.unflushed
+    pub(crate) fn waits_to_write(&self) -> bool {
+        self.line.broken.is_none() && (self.connection.wants_write() || self.line.unflushed)
     }
 
     /// The next thing received, to be lent by [`view`](Self::view); `None` after the closing
@@ -135,6 +135,9 @@ impl Driver {
             if connection.poll_timeout().is_none_or(|due| due > now) {
                 return Poll::Pending;
             }
+            if connection.has_progressed() {
+                connection.note_life(); // the only sign to be seen, since nobody reads
+            }
             connection.handle_timeout(now);
         }
         if connection.state() == State::Closed && connection.queued() > 0 {
@@ -183,15 +186,25 @@ fn poll_received(
         if connection.has_received_close() {
             return Poll::Ready(Ok(None));
         }
-        connection.handle_timeout(transport.now());
-        if connection.has_failed() {
-            continue; // a deadline passed: nothing that could still come counts
-        }
         let turn = end_of_turn(transport);
         let flushed = line.poll_flush_in_turn(connection, transport, turn, give_up);
+        // After the flush, which is when a Ping leaves. What is overdue waits for one more read: the
+        // sign of life may have come while nobody looked.
+        let now = transport.now();
+        let is_overdue = connection.poll_timeout().is_some_and(|due| due <= now);
+        if !is_overdue {
+            connection.handle_timeout(now);
+        }
         let turn = end_of_turn(transport).filter(|_| flushed.is_pending());
         let due = connection.poll_timeout();
-        match transport.poll_read(inbox.spare(0), earlier(turn, earlier(due, give_up))) {
+        let read = transport.poll_read(inbox.spare(0), earlier(turn, earlier(due, give_up)));
+        if is_overdue {
+            if matches!(read, Poll::Ready(Ok(1..))) {
+                connection.note_life();
+            }
+            connection.handle_timeout(transport.now());
+        }
+        match read {
             Poll::Ready(Ok(0)) => connection.received_eof(),
             Poll::Ready(Ok(count)) => inbox.received(count),
             Poll::Ready(Err(error)) => {
@@ -199,10 +212,13 @@ fn poll_received(
                 connection.received_eof();
             }
             // What came before writing failed has been delivered, and more need not come.
-            Poll::Pending if line.broken.is_some() => connection.received_eof(),
+            Poll::Pending if line.broken.is_some() && !transport.has_yielded() => {
+                connection.received_eof();
+            }
             Poll::Pending => {
                 line.reads_first = 0;
-                if !goes_on(transport.now(), due, turn, give_up) {
+                // What was overdue may have queued something.
+                if !is_overdue && !goes_on(transport.now(), due, turn, give_up) {
                     return Poll::Pending;
                 }
             }
@@ -269,7 +285,7 @@ impl Line {
             self.unflushed = true;
         }
         if self.unflushed {
-            ready!(transport.poll_flush())?;
+            ready!(transport.poll_flush(earlier(connection.poll_timeout(), give_up)))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
@@ -290,7 +306,8 @@ impl Line {
             let flushed = self.poll_flush_in_turn(connection, transport, turn, give_up);
             let ended = connection.state() == State::Closed;
             if flushed.is_ready() || ended {
-                let due_to_end = connection.wants_shutdown() || self.broken.is_some();
+                let due_to_end =
+                    connection.wants_shutdown() || self.read_ended || self.broken.is_some();
                 if due_to_end && !self.shut_down {
                     let result = ready!(transport.poll_shutdown());
                     self.shut_down = true;

@@ -33,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::pin::Pin;
 use core::task::{Context, Poll};
@@ -92,7 +93,7 @@ pub async fn accept<T>(stream: T, options: &Options) -> Result<WebSocket<T>, Err
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::accept(Io(stream), options).await
+    Box::pin(shared::accept(Io(stream), options)).await
 }
 
 /// Reads the request of a client, for the application to decide on.
@@ -108,10 +109,11 @@ pub async fn receive<T>(stream: T, options: &Options) -> Result<Incoming<T>, Err
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::receive(Io(stream), options).await
+    Box::pin(shared::receive(Io(stream), options)).await
 }
 
-/// Opens a WebSocket over a stream that is connected already.
+/// Opens a WebSocket over a stream that is connected already, with TLS or without: which sockets a
+/// runtime has is known to the application only.
 ///
 /// # Errors
 ///
@@ -128,7 +130,13 @@ pub async fn connect_over<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::connect_over(Io(stream), request, config).await
+    Box::pin(shared::connect_over(
+        Io(stream),
+        Inbox::new(),
+        request,
+        config,
+    ))
+    .await
 }
 
 /// A stream of `futures-io`, as the adapters see it.

@@ -42,6 +42,13 @@ pub enum BuildError {
     /// The subprotocol to be accepted is none that the client offered (RFC 6455, 4.2.2, item 5).
     #[error("subprotocol was not offered")]
     SubprotocolNotOffered,
+    /// The request came by HTTP/2 or HTTP/3, where the consent to it is no bytes.
+    #[error("request came by a version of HTTP that is not written as text")]
+    NotHttp1,
+    /// There is more in a request or a response than the types of the `http` crate can hold: a URI
+    /// of 64 KiB, tens of thousands of headers.
+    #[error("more than a request or response can hold")]
+    TooLarge,
     /// The value for `Origin` is empty or holds something else than visible ASCII.
     #[error("invalid origin")]
     Origin,

@@ -68,6 +68,10 @@ pub enum HandshakeError {
     /// 3). Mostly a proxy between the two has removed hop-by-hop headers.
     #[error("header Upgrade does not ask for websocket")]
     UpgradeRequired,
+    /// The client wants something else than a WebSocket by extended CONNECT (RFC 9220, 3). A server
+    /// that knows other protocols looks at `:protocol` before it asks this crate.
+    #[error("unknown :protocol")]
+    UnknownProtocol,
     /// The client speaks another version of the protocol (RFC 6455, 4.2.2, item 4, and 4.4).
     #[error("unsupported WebSocket version")]
     UnsupportedVersion,
@@ -75,7 +79,8 @@ pub enum HandshakeError {
     #[error("origin not allowed")]
     OriginNotAllowed,
 
-    /// The server answered with another status than 101 (RFC 6455, 4.1, item 1 of the response).
+    /// The server answered with another status than that of its consent: 101 (RFC 6455, 4.1, item 1
+    /// of the response), or 2xx in HTTP/2 and HTTP/3 (RFC 8441, 5).
     #[error("server answered with status {}", .0.status)]
     Rejected(Box<Rejection>),
     /// The server sent too many interim (1xx) responses.
@@ -154,6 +159,7 @@ impl HandshakeError {
             Self::TimedOut => 408,
             Self::UpgradeRequired | Self::UnsupportedVersion => 426,
             Self::HeadTooLarge | Self::TooManyHeaders => 431,
+            Self::UnknownProtocol => 501,
             Self::HttpVersion => 505,
             Self::ConnectionClosed
             | Self::Rejected(_)

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use crate::connection::MaskKeys;
+
 /// What every server appends to the key before hashing it (RFC 6455, 1.3).
 const GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -13,7 +15,14 @@ pub(super) type Key = [u8; 24];
 /// Base64 of a SHA-1 digest, as sent in `Sec-WebSocket-Accept`.
 pub(super) type Accept = [u8; 28];
 
-pub(super) fn encode_key(nonce: [u8; 16]) -> Key {
+/// A key that nobody can guess, if nobody can guess the masking keys.
+pub(super) fn draw_key(keys: &mut MaskKeys) -> Key {
+    let mut nonce = [0; 16];
+    keys.fill(&mut nonce);
+    encode_key(nonce)
+}
+
+fn encode_key(nonce: [u8; 16]) -> Key {
     let mut key = [0; 24];
     let length = STANDARD.encode_slice(nonce, &mut key);
     debug_assert_eq!(length, Ok(key.len()));

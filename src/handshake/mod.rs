@@ -18,7 +18,10 @@
 //!
 //! Bytes behind the head stay in the inbox, where the connection finds them. HTTP/1.1 ends in the
 //! scanner and parser of heads; what makes a request or a response a handshake is decided on
-//! header lists ([`Headers`]), wherever they come from.
+//! header lists ([`Headers`]), wherever they come from: [`HttpRequest`](server::HttpRequest) with
+//! [`Upgrade::answer`](server::Upgrade::answer) and [`Exchange`](client::Exchange) are for heads
+//! that another HTTP implementation reads and writes, in HTTP/1.1, HTTP/2 (RFC 8441) and HTTP/3
+//! (RFC 9220).
 //!
 //! # A handshake in memory
 //!
@@ -60,10 +63,12 @@ pub mod client;
 pub mod server;
 
 mod build;
+mod carrier;
 mod deadline;
 mod error;
 pub mod extension;
 mod extensions;
+mod fields;
 mod grammar;
 mod head;
 mod headers;

@@ -4,27 +4,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::build::BuildError;
+use super::carrier;
 use super::error::HandshakeError;
 use super::extension::{Extension, parse_extensions};
 use super::extensions::{self, Extensions};
-use super::grammar::{self, is_token};
+use super::fields::{EXTENSIONS, Fields, PROTOCOL, Single, VERSION};
+use super::grammar::is_token;
 use super::headers::Headers;
-use super::key::{self, Accept};
+use super::key::Accept;
 use super::origin::OriginPolicy;
 use super::server::HttpRequest;
-use super::url::Authority;
 use crate::connection::Config;
-
-const ACCEPT: &str = "Sec-WebSocket-Accept";
-const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
-const PROTOCOL: &str = "Sec-WebSocket-Protocol";
-const VERSION: &str = "Sec-WebSocket-Version";
-const KEY: &str = "Sec-WebSocket-Key";
 
 /// What a server has found out about a handshake request that it may accept.
 #[derive(Debug)]
 pub(super) struct Agreement {
-    pub(super) accept: Accept,
+    /// In HTTP/1.1 only.
+    pub(super) accept: Option<Accept>,
     pub(super) extensions: Extensions,
     /// The value of `Sec-WebSocket-Extensions` in the answer.
     pub(super) extensions_header: Option<String>,
@@ -33,7 +29,8 @@ pub(super) struct Agreement {
 /// What a client has to find in the response.
 #[derive(Debug)]
 pub(super) struct Expected {
-    pub(super) accept: Accept,
+    /// In HTTP/1.1 only.
+    pub(super) accept: Option<Accept>,
     pub(super) subprotocols: Vec<String>,
     pub(super) subprotocol: Subprotocol,
 }
@@ -45,100 +42,6 @@ pub(super) enum Subprotocol {
     Required,
 }
 
-/// A header that may come once.
-#[derive(Clone, Copy, Default)]
-enum Single<'a> {
-    #[default]
-    Absent,
-    Once(&'a [u8]),
-    Repeated,
-}
-
-impl<'a> Single<'a> {
-    const fn add(&mut self, value: &'a [u8]) {
-        *self = match self {
-            Self::Absent => Self::Once(value),
-            Self::Once(_) | Self::Repeated => Self::Repeated,
-        };
-    }
-
-    fn of(values: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut single = Self::Absent;
-        values.for_each(|value| single.add(value));
-        single
-    }
-
-    const fn is_present(self) -> bool {
-        !matches!(self, Self::Absent)
-    }
-
-    const fn optional(self, name: &'static str) -> Result<Option<&'a [u8]>, HandshakeError> {
-        match self {
-            Self::Absent => Ok(None),
-            Self::Once(value) => Ok(Some(grammar::trim(value))),
-            Self::Repeated => Err(HandshakeError::RepeatedHeader(name)),
-        }
-    }
-
-    fn required(self, name: &'static str) -> Result<&'a [u8], HandshakeError> {
-        self.optional(name)?
-            .ok_or(HandshakeError::MissingHeader(name))
-    }
-}
-
-/// The headers of a request that mean something here, collected in one pass.
-#[derive(Default)]
-struct Fields<'a> {
-    host: Single<'a>,
-    origin: Single<'a>,
-    key: Single<'a>,
-    version: Single<'a>,
-    content_length: Single<'a>,
-    transfer_encoding: Single<'a>,
-    protocol: Single<'a>,
-    extensions: Single<'a>,
-    upgrades_to_websocket: bool,
-    connection_says_upgrade: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn collect(headers: &'a Headers) -> Self {
-        let mut fields = Self::default();
-        for (name, value) in headers.raw() {
-            fields.add(name, value);
-        }
-        fields
-    }
-
-    /// The length tells most names apart, which makes this the cheapest look-up.
-    fn add(&mut self, name: &[u8], value: &'a [u8]) {
-        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
-        match name.len() {
-            4 if is("Host") => self.host.add(value),
-            6 if is("Origin") => self.origin.add(value),
-            7 if is("Upgrade") => self.upgrades_to_websocket |= lists(value, b"websocket"),
-            10 if is("Connection") => self.connection_says_upgrade |= lists(value, b"upgrade"),
-            14 if is("Content-Length") => self.content_length.add(value),
-            17 if is(KEY) => self.key.add(value),
-            17 if is("Transfer-Encoding") => self.transfer_encoding.add(value),
-            21 if is(VERSION) => self.version.add(value),
-            22 if is(PROTOCOL) => self.protocol.add(value),
-            24 if is(EXTENSIONS) => self.extensions.add(value),
-            _ => {}
-        }
-    }
-
-    /// Whether the request means to be a handshake, be it a broken one.
-    const fn is_handshake(&self) -> bool {
-        self.upgrades_to_websocket || self.key.is_present() || self.version.is_present()
-    }
-}
-
-/// Whether a comma-separated list holds a token, in any case.
-fn lists(value: &[u8], token: &[u8]) -> bool {
-    grammar::elements(value).any(|element| element.eq_ignore_ascii_case(token))
-}
-
 /// Judges a request; `None` when it does not ask for a WebSocket at all.
 pub(super) fn request(
     request: &HttpRequest,
@@ -146,19 +49,10 @@ pub(super) fn request(
     config: &Config,
 ) -> Result<Option<Agreement>, HandshakeError> {
     let fields = Fields::collect(request.headers());
-    if !fields.is_handshake() {
-        if request.minor_version() >= 1 {
-            check_host(fields.host)?;
-        }
+    let carrier = request.carrier();
+    if !carrier.asks(request, &fields)? {
         return Ok(None);
     }
-    if request.minor_version() < 1 {
-        return Err(HandshakeError::HttpVersion);
-    }
-    if request.method() != "GET" {
-        return Err(HandshakeError::MethodNotAllowed);
-    }
-    check_host(fields.host)?;
     if !request.has_valid_target() {
         return Err(HandshakeError::InvalidTarget);
     }
@@ -167,17 +61,11 @@ pub(super) fn request(
         Single::Absent | Single::Once(b"0") if !fields.transfer_encoding.is_present() => {}
         _ => return Err(HandshakeError::UnexpectedBody),
     }
-    if !fields.upgrades_to_websocket {
-        return Err(HandshakeError::UpgradeRequired);
-    }
-    if !fields.connection_says_upgrade {
-        return Err(HandshakeError::InvalidHeader("Connection"));
-    }
+    carrier.check_connection(request, &fields)?;
     if fields.version.required(VERSION)? != b"13" {
         return Err(HandshakeError::UnsupportedVersion);
     }
-    let key = key::parse_key(fields.key.required(KEY)?);
-    let key = key.ok_or(HandshakeError::InvalidHeader(KEY))?;
+    let accept = carrier.accept(&fields)?;
     check_origin(fields.origin, request, origins)?;
     if fields.protocol.is_present() {
         check_protocols(request.headers())?;
@@ -188,20 +76,10 @@ pub(super) fn request(
         (Extensions::default(), None)
     };
     Ok(Some(Agreement {
-        accept: key::accept_for(key),
+        accept,
         extensions,
         extensions_header,
     }))
-}
-
-/// RFC 9112, 3.2: missing, repeated or malformed, it is answered with 400.
-fn check_host(host: Single<'_>) -> Result<(), HandshakeError> {
-    const HOST: &str = "Host";
-    let value = core::str::from_utf8(host.required(HOST)?);
-    match value.map(Authority::parse) {
-        Ok(Ok(_)) => Ok(()),
-        _ => Err(HandshakeError::InvalidHeader(HOST)),
-    }
 }
 
 /// Two origins, or one that is not text, must not reach a policy or an application, which might
@@ -267,27 +145,13 @@ pub(super) fn check_chosen(request: &HttpRequest, chosen: &str) -> Result<(), Bu
     }
 }
 
-/// Judges the headers of a response with status 101, in the order of RFC 6455, 4.1.
+/// Judges the headers of a response whose status is a consent, in the order of RFC 6455, 4.1.
 pub(super) fn response(
     headers: &Headers,
     expected: &Expected,
     config: &Config,
 ) -> Result<(Extensions, Option<String>), HandshakeError> {
-    // The response names the one protocol that was switched to; a list is not a match.
-    let upgrade = Single::of(headers.get_all("Upgrade")).required("Upgrade")?;
-    if !upgrade.eq_ignore_ascii_case(b"websocket") {
-        return Err(HandshakeError::InvalidHeader("Upgrade"));
-    }
-    let mut options = headers.get_all("Connection").peekable();
-    if options.peek().is_none() {
-        return Err(HandshakeError::MissingHeader("Connection"));
-    }
-    if !options.any(|value| lists(value, b"upgrade")) {
-        return Err(HandshakeError::InvalidHeader("Connection"));
-    }
-    if Single::of(headers.get_all(ACCEPT)).required(ACCEPT)? != expected.accept {
-        return Err(HandshakeError::WrongAccept);
-    }
+    carrier::check_consent(headers, expected.accept.as_ref())?;
     let extensions = match Single::of(headers.get_all(EXTENSIONS)).optional(EXTENSIONS)? {
         None => extensions::confirm(&[], config)?,
         Some(_) => extensions::confirm(&parse_all(headers)?, config)?,

@@ -86,16 +86,24 @@ impl Url {
     /// The value of the header `Host`: with brackets around an IPv6 address, and with the port
     /// only where it is not the scheme's own (RFC 6455, 4.1, item 4).
     pub fn authority(&self) -> String {
-        let mut authority = if self.is_ipv6 {
+        if self.port == default_port(self.secure) {
+            self.bracketed()
+        } else {
+            self.host_and_port()
+        }
+    }
+
+    /// Host and port, as a proxy is told them.
+    pub(super) fn host_and_port(&self) -> String {
+        [&self.bracketed(), ":", &self.port.to_string()].concat()
+    }
+
+    fn bracketed(&self) -> String {
+        if self.is_ipv6 {
             ["[", &self.host, "]"].concat()
         } else {
             self.host.clone()
-        };
-        if self.port != default_port(self.secure) {
-            authority.push(':');
-            authority.push_str(&self.port.to_string());
         }
-        authority
     }
 }
 
@@ -119,7 +127,7 @@ impl FromStr for Url {
         Ok(Self {
             secure,
             host: authority.host.text().to_ascii_lowercase(),
-            is_ipv6: matches!(authority.host, Host::Ipv6(..)),
+            is_ipv6: authority.host.is_ipv6(),
             port: authority.port.unwrap_or_else(|| default_port(secure)),
             resource: parse_resource(resource)?,
         })
@@ -258,6 +266,10 @@ impl<'a> Host<'a> {
             return Ok(Self::Ipv4(text, text.parse().map_err(|_| UrlError::Host)?));
         }
         Ok(Self::Name(text))
+    }
+
+    pub(super) const fn is_ipv6(self) -> bool {
+        matches!(self, Self::Ipv6(..))
     }
 
     pub(super) const fn text(self) -> &'a str {

@@ -1,17 +1,17 @@
 //! WebSockets over tokio's streams: anything that is [`AsyncRead`] + [`AsyncWrite`] + [`Unpin`].
 //!
 //! A server gets a [`WebSocket`] from [`accept`], or from [`receive`] if it wants to look at the
-//! request first or to serve pages on the same port. A client gets one from [`connect_over`].
+//! request first or to serve pages on the same port. A client gets one from [`connect()`].
 //! [`Shutdown`] closes all connections of a server.
 //!
 //! ```
-//! use fullduplex::handshake::{OriginPolicy, client::Request, server::Options};
-//! use fullduplex::{CloseCode, Config, Message, tokio as ws};
-//! use tokio::net::{TcpListener, TcpStream};
+//! use fullduplex::handshake::{OriginPolicy, server::Options};
+//! use fullduplex::{CloseCode, Message, tokio as ws};
+//! use tokio::net::TcpListener;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let listener = TcpListener::bind("127.0.0.1:0").await?;
-//! let address = listener.local_addr()?;
+//! let url = format!("ws://{}/", listener.local_addr()?);
 //! let server = tokio::spawn(async move {
 //!     let (stream, _) = listener.accept().await?;
 //!     let mut socket = ws::accept(stream, &Options::new(OriginPolicy::any())).await?;
@@ -21,9 +21,7 @@
 //!     Ok::<(), fullduplex::Error>(())
 //! });
 //!
-//! let stream = TcpStream::connect(address).await?;
-//! let request = Request::new(&format!("ws://{address}/"))?;
-//! let mut socket = ws::connect_over(stream, request, &Config::default()).await?.socket;
+//! let mut socket = ws::connect(&url).await?;
 //! socket.send("hello").await?;
 //! assert_eq!(socket.recv().await?, Some(Message::text("hello")));
 //! let outcome = socket.close(CloseCode::NORMAL, "done").await?;
@@ -33,8 +31,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Deadlines need the runtime's timer (`enable_time`); without one, switch all of
-//! [`Timeouts`](crate::Timeouts) off, or tokio panics where the first is set.
+//! Deadlines, and refusing a request, need the runtime's timer (`enable_time`). Without one, tokio
+//! panics where the first deadline is set; all [`Timeouts`](crate::Timeouts) can be switched off.
+
+mod connect;
+mod maybe_tls;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -47,6 +48,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+pub use self::connect::{connect, connect_to};
+pub use self::maybe_tls::MaybeTls;
 use crate::asynchronous::{self as shared, Clock, sealed::Sealed};
 pub use crate::asynchronous::{NotTogether, Shutdown};
 use crate::connection::{Config, Connection, Inbox};
@@ -95,7 +98,7 @@ pub async fn accept<T>(stream: T, options: &Options) -> Result<WebSocket<T>, Err
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::accept(Io(stream), options).await
+    Box::pin(shared::accept(Io(stream), options)).await
 }
 
 /// As [`accept`], with small packets sent at once.
@@ -128,7 +131,7 @@ pub async fn receive<T>(stream: T, options: &Options) -> Result<Incoming<T>, Err
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::receive(Io(stream), options).await
+    Box::pin(shared::receive(Io(stream), options)).await
 }
 
 /// As [`receive`], with small packets sent at once.
@@ -165,7 +168,13 @@ pub async fn connect_over<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    shared::connect_over(Io(stream), request, config).await
+    Box::pin(shared::connect_over(
+        Io(stream),
+        Inbox::new(),
+        request,
+        config,
+    ))
+    .await
 }
 
 /// A stream of tokio's, as the adapters see it.

@@ -123,8 +123,9 @@ fn pieces<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
         .collect()
 }
 
+/// What `run` makes of `bytes`, which has to be the same however they are cut.
 #[track_caller]
-fn one_outcome<T: PartialEq + fmt::Debug>(bytes: &[u8], run: impl Fn(&[&[u8]]) -> T) -> T {
+pub fn one_outcome<T: PartialEq + fmt::Debug>(bytes: &[u8], run: impl Fn(&[&[u8]]) -> T) -> T {
     let mut all = cuts(bytes.len()).map(|cuts| (run(&pieces(bytes, &cuts)), cuts));
     let (whole, _) = all.next().unwrap();
     for (outcome, cuts) in all {

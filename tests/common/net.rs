@@ -89,7 +89,7 @@ pub fn read_head(stream: &mut TcpStream) -> String {
 }
 
 /// Everything up to the end of the stream, however it ends.
-pub fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+pub fn read_to_end(stream: &mut impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Err(error) = stream.read_to_end(&mut bytes) {
         assert_ne!(error.kind(), ErrorKind::WouldBlock, "the stream stays open");

@@ -40,6 +40,7 @@ pub fn example(name: &str) -> Command {
             let features = [
                 cfg!(feature = "tokio").then_some("tokio"),
                 cfg!(feature = "futures").then_some("futures"),
+                cfg!(feature = "http").then_some("http"),
             ];
             let features: Vec<_> = features.into_iter().flatten().collect();
             build.arg("--features").arg(features.join(","));

@@ -1,11 +1,12 @@
 //! Echoes JSON messages of about 1 KiB over loopback and tells what each cost the server:
 //!
-//!     cargo run --release --bin echo_load -- PATH-OF-ECHO-SERVER [--messages N] [ARGUMENT...]
+//!     cargo run --release --bin echo_load -- PATH-OF-ECHO-SERVER
+//!         [--messages N] [--connections N] [ARGUMENT...]
 //!
 //! The server is started with "127.0.0.1:0 --quiet" and the further arguments, and has to print
-//! "listening on ws://HOST:PORT". 64 connections have one message each under way; the messages are
-//! a cycle of 1000 different ones, each compressed independently at level 6. What the server took
-//! of the processor, in user and kernel mode, is read from /proc.
+//! "listening on ws://HOST:PORT". The connections, 64 if not told otherwise, have one message each
+//! under way; the messages are a cycle of 1000 different ones, each compressed independently at
+//! level 6. What the server took of the processor, in user and kernel mode, is read from /proc.
 
 use std::env;
 use std::error::Error;
@@ -23,27 +24,30 @@ use fullduplex::{Config, Event};
 use fullduplex_benches::json;
 use fullduplex_benches::server::Server;
 
-const CONNECTIONS: usize = 64;
-
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let mut messages = 300_000;
+    let mut connections = 64;
     let Some(program) = arguments.next() else {
-        eprintln!("usage: echo_load PATH-OF-ECHO-SERVER [--messages N] [ARGUMENT...]");
+        eprintln!(
+            "usage: echo_load PATH-OF-ECHO-SERVER [--messages N] [--connections N] [ARGUMENT...]"
+        );
         return ExitCode::FAILURE;
     };
     let mut rest = Vec::new();
     while let Some(argument) = arguments.next() {
-        if argument == "--messages" {
-            messages = arguments
-                .next()
-                .and_then(|count| count.parse().ok())
-                .unwrap_or(messages);
-        } else {
-            rest.push(argument);
-        }
+        let number = match &*argument {
+            "--messages" => &mut messages,
+            "--connections" => &mut connections,
+            _ => {
+                rest.push(argument);
+                continue;
+            }
+        };
+        let given = arguments.next().and_then(|count| count.parse().ok());
+        *number = given.unwrap_or(*number);
     }
-    match run(&program, &rest, messages) {
+    match run(&program, &rest, messages, connections) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -52,26 +56,31 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(program: &str, arguments: &[String], messages: usize) -> Result<(), Box<dyn Error>> {
+fn run(
+    program: &str,
+    arguments: &[String],
+    messages: usize,
+    connections: usize,
+) -> Result<(), Box<dyn Error>> {
     let server = Server::start(program, arguments)?;
     let url = &server.url;
 
     let idle = server.resident()?;
     let texts = json::thousand();
     let frames = frames(url, &texts)?;
-    let mut clients = Vec::with_capacity(CONNECTIONS);
-    for _ in 0..CONNECTIONS {
+    let mut clients = Vec::with_capacity(connections);
+    for _ in 0..connections {
         clients.push(Client::connect(url)?);
     }
     // Everybody takes part before anything counts.
-    round(&mut clients, &frames, 20 * CONNECTIONS)?;
+    round(&mut clients, &frames, 20 * connections)?;
     let (before, start) = (processor_time(&server)?, Instant::now());
     let received = round(&mut clients, &frames, messages)?;
     let (time, wall) = (processor_time(&server)? - before, start.elapsed());
-    let held = server.resident()?.saturating_sub(idle) / CONNECTIONS as u64;
+    let held = server.resident()?.saturating_sub(idle) as f64 / connections as f64;
     println!(
         "{}: {:.2} µs of server CPU per message, {:.0} messages/s, {:.0} bytes back each, \
-         {held} KiB resident per connection",
+         {held:.1} KiB resident per connection",
         if arguments.is_empty() {
             "uncompressed".into()
         } else {
@@ -176,8 +185,9 @@ fn round(
         send(client)?;
     }
     let mut received = 0;
-    for round in 0..messages / CONNECTIONS {
-        let last = round + 1 == messages / CONNECTIONS;
+    let rounds = messages / clients.len();
+    for round in 1..=rounds {
+        let last = round == rounds;
         for client in &mut *clients {
             received += client.receive()?;
             if !last {

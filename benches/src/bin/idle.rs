@@ -14,9 +14,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use fullduplex::blocking;
 use fullduplex_benches::FRAME;
-use fullduplex_benches::server::Server;
+use fullduplex_benches::server::{Server, open};
 
 const NOT_COUNTED: usize = 100;
 
@@ -78,7 +77,7 @@ fn connect(url: &str, raw: bool) -> Result<TcpStream, Box<dyn Error>> {
         let stream = TcpStream::connect(url.trim_start_matches("ws://"))?;
         (stream, FRAME.len())
     } else {
-        (blocking::connect(url)?.into_parts().0, FRAME.len() - 4) // the echo has no masking key
+        (open(url)?, FRAME.len() - 4) // the echo has no masking key
     };
     stream.write_all(FRAME)?;
     stream.read_exact(&mut [0; FRAME.len()][..length])?;

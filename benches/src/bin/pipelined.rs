@@ -12,8 +12,8 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 use std::thread;
 
-use fullduplex::blocking;
 use fullduplex_benches::FRAME;
+use fullduplex_benches::server::open;
 
 const CONNECTIONS: usize = 16;
 const DEEP: usize = 64;
@@ -40,7 +40,7 @@ fn run(url: &str, rounds: &str) -> Result<usize, Box<dyn Error>> {
     let rounds: usize = rounds.parse()?;
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let stream = blocking::connect(url)?.into_parts().0;
+        let stream = open(url)?;
         clients.push(thread::spawn(move || talk(stream, rounds)));
     }
     for client in clients {

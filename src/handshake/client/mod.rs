@@ -1,36 +1,43 @@
 //! The client's side of the opening handshake (RFC 6455, 4.1).
 //!
-//! A [`Request`] says what to ask for, a [`Handshake`] sends it and judges the response. Opening
-//! the transport is the caller's business: resolving the name, TLS for `wss` before the first byte
-//! (with the host name announced and the certificate checked), proxies, and that no two handshakes
-//! with the same address are under way at once (RFC 6455, 4.1). Redirects are not followed: the
-//! response comes back with its headers, and a new handshake elsewhere should not carry the
-//! credentials of this one without a thought.
+//! A [`Request`] says what to ask for, a [`Handshake`] sends it and judges the response. Before it
+//! stands the way to the server, which the adapters go and a driver of one's own can: the addresses
+//! of the host in [`attempt_order`], a [`Tunnel`] through a [`Proxy`], TLS for `wss` before the first
+//! byte (with the host name announced and the certificate checked), and no two handshakes with the
+//! same address under way at once (RFC 6455, 4.1). Behind it there may be a redirect, which comes
+//! back as a refusal with its headers; [`Redirects`] makes the next request of it.
 
+mod addresses;
+mod answer;
 mod body;
+mod exchange;
+mod proxy;
+mod redirect;
 mod request;
+mod tunnel;
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::mem;
+use core::fmt;
 use core::time::Duration;
 
 use bytes::{Buf, Bytes};
 
+pub use addresses::{ATTEMPT_DELAY, attempt_order};
 pub use body::Rejection;
+pub use exchange::Exchange;
+pub use proxy::{InvalidProxy, Proxy};
+pub use redirect::{RedirectError, Redirects};
 pub use request::Request;
+pub use tunnel::{ProxyError, SocksReply, Tunnel};
 
-use self::body::{Body, Progress};
+use self::answer::Answer;
 use super::deadline::Deadline;
-use super::head::{Kind, ResponseHead, Scanner};
+use super::head::ResponseHead;
 use super::key;
 use super::negotiate::{self, Expected};
 use super::{HandshakeError, Headers, Step};
 use crate::connection::{Config, Connection, Inbox, MaskKeys};
-
-/// How many interim responses, such as 103 Early Hints, may precede the answer.
-const MAX_INTERIM: u8 = 8;
 
 /// Sends a request and judges the response.
 ///
@@ -51,24 +58,14 @@ const MAX_INTERIM: u8 = 8;
 /// assert!(handshake.outgoing().chunk().starts_with(start));
 /// # Ok::<(), fullduplex::handshake::BuildError>(())
 /// ```
-#[derive(Debug)]
 pub struct Handshake {
     outgoing: Bytes,
     expected: Expected,
     config: Config,
     keys: MaskKeys,
     deadline: Deadline,
-    state: State,
-    interim: u8,
+    answer: Answer,
     at_eof: bool,
-}
-
-/// What the client awaits.
-#[derive(Debug)]
-enum State {
-    Head(Scanner),
-    /// The rest of a response that refuses the handshake.
-    Body(Box<Rejection>, Body),
 }
 
 /// An open connection, and what the server said when it agreed.
@@ -96,19 +93,16 @@ pub struct Established {
 impl Handshake {
     /// Prepares the request, with a key of its own drawn from `keys`.
     pub fn new(request: Request, config: Config, mut keys: MaskKeys) -> Self {
-        let mut nonce = [0; 16];
-        keys.fill(&mut nonce);
-        let key = key::encode_key(nonce);
+        let key = key::draw_key(&mut keys);
         let outgoing = request.encode(&key, &config).into();
         let deadline = Deadline::new(config.timeouts.handshake);
         Self {
             outgoing,
-            expected: request.expect(&key),
+            expected: request.expect(Some(&key)),
             config,
             keys,
             deadline,
-            state: State::Head(Scanner::new(Kind::Response)),
-            interim: 0,
+            answer: Answer::new(),
             at_eof: false,
         }
     }
@@ -126,34 +120,13 @@ impl Handshake {
     /// [`HandshakeError::Rejected`] when the server answered with something else than its consent;
     /// others when its consent is not valid or no response came. Close the connection.
     pub fn advance(mut self, inbox: &mut Inbox) -> Result<Step<Self, Established>, HandshakeError> {
-        loop {
-            match &mut self.state {
-                State::Head(scanner) => {
-                    let unread = inbox.unread();
-                    let Some(head) = scanner.advance(unread, &self.config.limits)? else {
-                        break;
-                    };
-                    let response = head.parse_response(unread)?;
-                    inbox.consume(head.end);
-                    match response.status {
-                        101 => return self.establish(response).map(Step::Done),
-                        100..=199 => self.skip_interim()?,
-                        _ => self.state = refused(response),
-                    }
-                }
-                State::Body(rejection, body) => {
-                    let limit = self.config.limits.max_rejection_body;
-                    let (used, progress) = body.receive(inbox.unread(), limit, rejection);
-                    inbox.consume(used);
-                    if progress == Progress::Finished {
-                        return Err(HandshakeError::Rejected(mem::take(rejection)));
-                    }
-                    break;
-                }
-            }
+        let limits = &self.config.limits;
+        let response = self.answer.advance(inbox, limits, |status| status == 101)?;
+        if let Some(response) = response {
+            return self.establish(response).map(Step::Done);
         }
         if self.at_eof {
-            Err(self.cut_off(HandshakeError::ConnectionClosed))
+            Err(self.answer.at_eof())
         } else {
             Ok(Step::Continue(self))
         }
@@ -180,28 +153,7 @@ impl Handshake {
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), HandshakeError> {
         self.deadline
             .handle_timeout(now)
-            .map_err(|error| self.cut_off(error))
-    }
-
-    /// What is known when no more will come: a refusal without the rest of its body is still one.
-    fn cut_off(&mut self, error: HandshakeError) -> HandshakeError {
-        match &mut self.state {
-            State::Head(_) => error,
-            State::Body(rejection, body) => {
-                rejection.truncated = !body.ends_at_eof() || !self.at_eof;
-                HandshakeError::Rejected(mem::take(rejection))
-            }
-        }
-    }
-
-    /// RFC 9110, 15.2: a client has to expect interim responses, also unknown ones.
-    fn skip_interim(&mut self) -> Result<(), HandshakeError> {
-        if self.interim == MAX_INTERIM {
-            return Err(HandshakeError::TooManyInterimResponses);
-        }
-        self.interim += 1;
-        self.state = State::Head(Scanner::new(Kind::Response));
-        Ok(())
+            .map_err(|error| self.answer.cut_off(error))
     }
 
     fn establish(self, response: ResponseHead) -> Result<Established, HandshakeError> {
@@ -218,28 +170,33 @@ impl Handshake {
         if self.outgoing.has_remaining() {
             return Err(HandshakeError::EarlyResponse);
         }
-        let (extensions, subprotocol) =
-            negotiate::response(&headers, &self.expected, &self.config)?;
-        let connection = Connection::open(Some(self.keys), &self.config, &extensions, Vec::new());
-        Ok(Established {
-            connection,
-            headers,
-            subprotocol,
-        })
+        open(headers, &self.expected, &self.config, self.keys)
     }
 }
 
-fn refused(response: ResponseHead) -> State {
-    let body = Body::of(&response);
-    let ResponseHead {
-        status, headers, ..
-    } = response;
-    State::Body(
-        Box::new(Rejection {
-            status,
-            headers,
-            ..Rejection::default()
-        }),
-        body,
-    )
+/// Without the request, whose headers may be credentials.
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("outgoing", &self.outgoing.len())
+            .field("answer", &self.answer)
+            .field("deadline", &self.deadline)
+            .field("at_eof", &self.at_eof)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the connection if the headers of the server's consent allow it.
+fn open(
+    headers: Headers,
+    expected: &Expected,
+    config: &Config,
+    keys: MaskKeys,
+) -> Result<Established, HandshakeError> {
+    let (extensions, subprotocol) = negotiate::response(&headers, expected, config)?;
+    Ok(Established {
+        connection: Connection::open(Some(keys), config, &extensions, Vec::new()),
+        headers,
+        subprotocol,
+    })
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::connection::Config;
 use crate::handshake::build::{self, BuildError};
 use crate::handshake::extensions;
+use crate::handshake::fields::{EXTENSIONS, KEY, PROTOCOL, VERSION};
 use crate::handshake::grammar::is_token;
 use crate::handshake::headers::{Headers, write_field};
 use crate::handshake::key::{self, Key};
@@ -126,38 +127,78 @@ impl Request {
         &self.url
     }
 
-    /// The request as it is sent.
+    /// The same request elsewhere. To another origin nothing goes along that may be a secret.
+    pub(super) fn redirected(&self, url: Url) -> Self {
+        const HARMLESS: [&str; 2] = ["Accept-Language", "User-Agent"];
+        let origin = |url: &Url| (url.is_secure(), url.host().to_owned(), url.port());
+        let same_origin = origin(&self.url) == origin(&url);
+        let mut request = self.clone();
+        request.url = url;
+        if !same_origin {
+            request.host = None;
+            request.headers = self
+                .headers
+                .iter()
+                .filter(|(name, _)| {
+                    HARMLESS
+                        .iter()
+                        .any(|other| name.eq_ignore_ascii_case(other))
+                })
+                .collect();
+        }
+        request
+    }
+
+    /// Host and port as sent: in `Host`, or as `:authority`.
+    pub(super) fn authority(&self) -> String {
+        self.host.clone().unwrap_or_else(|| self.url.authority())
+    }
+
+    /// The request as it is sent in HTTP/1.1.
     pub(super) fn encode(&self, key: &Key, config: &Config) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
         out.extend_from_slice(b"GET ");
         out.extend_from_slice(self.url.resource().as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        let authority = self.url.authority();
-        let host = self.host.as_ref().unwrap_or(&authority);
-        write_field(&mut out, b"Host", host.as_bytes());
-        write_field(&mut out, b"Upgrade", b"websocket");
-        write_field(&mut out, b"Connection", b"Upgrade");
-        write_field(&mut out, b"Sec-WebSocket-Key", key);
-        write_field(&mut out, b"Sec-WebSocket-Version", b"13");
-        if let Some(origin) = &self.origin {
-            write_field(&mut out, b"Origin", origin.as_bytes());
-        }
-        if !self.subprotocols.is_empty() {
-            let list = self.subprotocols.join(", ");
-            write_field(&mut out, b"Sec-WebSocket-Protocol", list.as_bytes());
-        }
-        if let Some(offer) = extensions::offer(config) {
-            write_field(&mut out, b"Sec-WebSocket-Extensions", offer.as_bytes());
-        }
-        self.headers.write_to(&mut out);
+        let write = |name: &str, value: &[u8]| write_field(&mut out, name.as_bytes(), value);
+        self.write_fields(Some(key), config, write);
         out.extend_from_slice(b"\r\n");
         out
     }
 
+    /// Writes the header fields. What asks to upgrade a connection comes with a key only: a stream
+    /// of HTTP/2 or HTTP/3 must not have it (RFC 8441, 5).
+    pub(super) fn write_fields(
+        &self,
+        key: Option<&Key>,
+        config: &Config,
+        mut write: impl FnMut(&str, &[u8]),
+    ) {
+        if let Some(key) = key {
+            write("Host", self.authority().as_bytes());
+            write("Upgrade", b"websocket");
+            write("Connection", b"Upgrade");
+            write(KEY, key);
+        }
+        write(VERSION, b"13");
+        if let Some(origin) = &self.origin {
+            write("Origin", origin.as_bytes());
+        }
+        if !self.subprotocols.is_empty() {
+            write(PROTOCOL, self.subprotocols.join(", ").as_bytes());
+        }
+        if let Some(offer) = extensions::offer(config) {
+            write(EXTENSIONS, offer.as_bytes());
+        }
+        for (name, value) in self.headers.iter() {
+            write(name, value);
+        }
+    }
+
     /// What the response to this request has to say.
-    pub(super) fn expect(self, key: &Key) -> Expected {
+    pub(super) fn expect(self, key: Option<&Key>) -> Expected {
         Expected {
-            accept: key::accept_for(key),
+            accept: key.map(key::accept_for),
             subprotocols: self.subprotocols,
             subprotocol: self.subprotocol,
         }

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 pub use request::HttpRequest;
 pub use response::Response;
-pub use upgrade::{Acceptance, Upgrade};
+pub use upgrade::{Acceptance, Answer, Upgrade};
 
 use super::deadline::Deadline;
 use super::head::{Kind, Scanner};

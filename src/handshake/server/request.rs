@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::response::{Body, Response};
 use crate::handshake::Headers;
+use crate::handshake::carrier::{Carrier, Protocol};
 use crate::handshake::grammar;
 use crate::handshake::head::RequestHead;
 use crate::handshake::url::Authority;
@@ -30,7 +31,7 @@ pub struct HttpRequest {
     /// The method and behind it the target.
     line: String,
     method_len: usize,
-    minor_version: u8,
+    carrier: Carrier,
     headers: Headers,
 }
 
@@ -41,8 +42,48 @@ impl HttpRequest {
         Self {
             line,
             method_len: method.len(),
-            minor_version: 1,
+            carrier: Carrier::Http11,
             headers,
+        }
+    }
+
+    /// A request that came by a stream of HTTP/2 or HTTP/3. `target` is the URI that the
+    /// pseudo-headers `:scheme`, `:authority` and `:path` make, and `protocol` the value of
+    /// `:protocol` (RFC 8441, 4).
+    ///
+    /// ```
+    /// use fullduplex::handshake::server::{Acceptance, HttpRequest, Incoming, Options, Upgrade};
+    /// use fullduplex::handshake::{Headers, OriginPolicy};
+    ///
+    /// let headers: Headers = [("sec-websocket-version", "13")].into_iter().collect();
+    /// let target = "https://example.com/chat";
+    /// let request = HttpRequest::from_stream("CONNECT", target, Some("websocket"), headers);
+    /// let options = Options::new(OriginPolicy::same_origin());
+    /// let Incoming::Upgrade(upgrade) = Upgrade::negotiate(request, options)? else {
+    ///     return Err("not a handshake".into());
+    /// };
+    /// let answer = upgrade.answer(Acceptance::new())?;
+    /// assert_eq!(answer.status, 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_stream(
+        method: &str,
+        target: &str,
+        protocol: Option<&str>,
+        headers: Headers,
+    ) -> Self {
+        Self {
+            carrier: Carrier::Stream(Protocol::of(protocol)),
+            ..Self::new(method, target, headers)
+        }
+    }
+
+    /// The same request by HTTP/1.0.
+    #[cfg(feature = "http")]
+    pub(crate) fn without_upgrades(self) -> Self {
+        Self {
+            carrier: Carrier::Http10,
+            ..self
         }
     }
 
@@ -56,7 +97,10 @@ impl HttpRequest {
         Self {
             line,
             method_len,
-            minor_version,
+            carrier: match minor_version {
+                0 => Carrier::Http10,
+                _ => Carrier::Http11,
+            },
             headers,
         }
     }
@@ -90,10 +134,7 @@ impl HttpRequest {
     /// Host and port that the client addressed: from the target where that is an absolute URI, or
     /// else from `Host` (RFC 9112, 3.2.2).
     pub fn host(&self) -> Option<&str> {
-        match self.absolute() {
-            Some((authority, _)) => Some(authority),
-            None => self.headers.text("Host"),
-        }
+        self.authority().or_else(|| self.headers.text("Host"))
     }
 
     /// The headers.
@@ -126,8 +167,13 @@ impl HttpRequest {
         response.encode(body)
     }
 
-    pub(in crate::handshake) const fn minor_version(&self) -> u8 {
-        self.minor_version
+    pub(in crate::handshake) const fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// The authority in the target, where that is an absolute URI.
+    pub(in crate::handshake) fn authority(&self) -> Option<&str> {
+        self.absolute().map(|(authority, _)| authority)
     }
 
     /// Whether the target is one that a handshake may have: a path or an http or https URI
@@ -136,8 +182,8 @@ impl HttpRequest {
         let target = self.target();
         let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
         target.bytes().all(visible)
-            && match self.absolute() {
-                Some((authority, _)) => Authority::parse(authority).is_ok(),
+            && match self.authority() {
+                Some(authority) => Authority::parse(authority).is_ok(),
                 None => target.starts_with('/'),
             }
     }

@@ -96,6 +96,20 @@ impl Response {
         &self.headers
     }
 
+    /// The body.
+    pub const fn content(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// What `Connection` says in HTTP/1.1. The header Upgrade has to be named there (RFC 9110,
+    /// 7.8).
+    pub(crate) fn connection_options(&self) -> &'static str {
+        match self.headers.get("Upgrade") {
+            Some(_) => "close, Upgrade",
+            None => "close",
+        }
+    }
+
     /// The response as it is sent.
     pub fn to_bytes(&self) -> Bytes {
         self.encode(Body::Written)
@@ -109,10 +123,11 @@ impl Response {
         out.extend_from_slice(reason(self.status).as_bytes());
         out.extend_from_slice(b"\r\n");
         self.headers.write_to(&mut out);
-        // RFC 9110, 7.8: the header Upgrade has to be named in Connection.
-        let upgrade = self.headers.get("Upgrade").is_some();
-        let options: &[u8] = if upgrade { b"close, Upgrade" } else { b"close" };
-        write_field(&mut out, b"Connection", options);
+        write_field(
+            &mut out,
+            b"Connection",
+            self.connection_options().as_bytes(),
+        );
         // RFC 9110, 6.4.1 and 8.6: these two have no body, whatever is said about its length.
         let has_body = !matches!(self.status, 204 | 304);
         if has_body {
@@ -138,7 +153,7 @@ impl Response {
     }
 
     /// The answer to a failed handshake, with the headers that its status demands.
-    pub(in crate::handshake) fn refusal(status: u16, why: &str) -> Self {
+    pub(crate) fn refusal(status: u16, why: &str) -> Self {
         let mut response = Self::with_status(status);
         let headers = &mut response.headers;
         match status {

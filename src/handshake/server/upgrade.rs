@@ -8,6 +8,8 @@ use bytes::Bytes;
 use super::{HttpRequest, Incoming, Options, Response};
 use crate::connection::{Config, Connection};
 use crate::handshake::build::{self, BuildError};
+use crate::handshake::extensions::Extensions;
+use crate::handshake::fields::{ACCEPT, EXTENSIONS, PROTOCOL};
 use crate::handshake::headers::write_field;
 use crate::handshake::negotiate::{self, Agreement};
 use crate::handshake::{HandshakeError, Headers};
@@ -90,6 +92,33 @@ impl Acceptance {
     }
 }
 
+/// A response that opens the connection, to be sent by another HTTP implementation.
+///
+/// ```
+/// use fullduplex::Connection;
+/// use fullduplex::handshake::BuildError;
+/// use fullduplex::handshake::server::{Acceptance, Upgrade};
+///
+/// fn accept(upgrade: Upgrade) -> Result<Connection, BuildError> {
+///     let answer = upgrade.answer(Acceptance::new())?;
+///     println!("status: {}", answer.status);
+///     for (name, value) in answer.headers.iter() {
+///         println!("{name}: {}", value.escape_ascii());
+///     }
+///     Ok(answer.connection)
+/// }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The status: 101 in HTTP/1.1, or 200.
+    pub status: u16,
+    /// The headers.
+    pub headers: Headers,
+    /// The connection, for the bytes behind the response.
+    pub connection: Connection,
+}
+
 impl Upgrade {
     /// Judges a request that was parsed elsewhere.
     ///
@@ -110,6 +139,12 @@ impl Upgrade {
         })
     }
 
+    /// How long the client may take over its handshake.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    pub(crate) const fn patience(&self) -> Option<core::time::Duration> {
+        self.config.timeouts.handshake
+    }
+
     /// The request.
     pub const fn request(&self) -> &HttpRequest {
         &self.request
@@ -124,38 +159,73 @@ impl Upgrade {
     ///
     /// # Errors
     ///
-    /// [`BuildError::SubprotocolNotOffered`] when the client does not offer the subprotocol.
+    /// [`BuildError::SubprotocolNotOffered`] when the client does not offer the subprotocol, and
+    /// [`BuildError::NotHttp1`] when the request was made by [`HttpRequest::from_stream`].
     pub fn accept(self, acceptance: Acceptance) -> Result<Connection, BuildError> {
-        let Acceptance {
-            subprotocol,
-            headers,
-        } = acceptance;
-        if let Some(chosen) = &subprotocol {
-            negotiate::check_chosen(&self.request, chosen)?;
+        if self.agreement.accept.is_none() {
+            return Err(BuildError::NotHttp1);
         }
-        let Agreement {
-            accept,
-            extensions,
-            extensions_header,
-        } = self.agreement;
         let mut head = Vec::with_capacity(256);
-        head.extend_from_slice(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
-        );
-        write_field(&mut head, b"Sec-WebSocket-Accept", &accept);
-        if let Some(chosen) = &subprotocol {
-            write_field(&mut head, b"Sec-WebSocket-Protocol", chosen.as_bytes());
-        }
-        if let Some(agreed) = &extensions_header {
-            write_field(&mut head, b"Sec-WebSocket-Extensions", agreed.as_bytes());
-        }
-        headers.write_to(&mut head);
+        head.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        let write = |name: &str, value: &[u8]| write_field(&mut head, name.as_bytes(), value);
+        let (config, extensions) = self.consent(acceptance, write)?;
         head.extend_from_slice(b"\r\n");
-        Ok(Connection::open(None, &self.config, &extensions, head))
+        Ok(Connection::open(None, &config, &extensions, head))
+    }
+
+    /// Opens the connection, and leaves the response to the HTTP implementation that the request
+    /// came from.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::SubprotocolNotOffered`] when the client does not offer the subprotocol.
+    pub fn answer(self, acceptance: Acceptance) -> Result<Answer, BuildError> {
+        let status = match self.agreement.accept {
+            Some(_) => 101,
+            None => 200,
+        };
+        let mut headers = Headers::new();
+        let write = |name: &str, value: &[u8]| headers.append(name, value);
+        let (config, extensions) = self.consent(acceptance, write)?;
+        let connection = Connection::open(None, &config, &extensions, Vec::new());
+        Ok(Answer {
+            status,
+            headers,
+            connection,
+        })
     }
 
     /// Refuses. The bytes are to be written before the connection is closed.
     pub fn reject(self, response: &Response) -> Bytes {
         response.to_bytes()
+    }
+
+    /// Writes the fields of the response that accepts.
+    fn consent(
+        self,
+        acceptance: Acceptance,
+        mut write: impl FnMut(&str, &[u8]),
+    ) -> Result<(Config, Extensions), BuildError> {
+        let Agreement {
+            accept,
+            extensions,
+            extensions_header,
+        } = self.agreement;
+        if let Some(accept) = accept {
+            write("Upgrade", b"websocket");
+            write("Connection", b"Upgrade");
+            write(ACCEPT, &accept);
+        }
+        if let Some(chosen) = acceptance.subprotocol {
+            negotiate::check_chosen(&self.request, &chosen)?;
+            write(PROTOCOL, chosen.as_bytes());
+        }
+        if let Some(agreed) = extensions_header {
+            write(EXTENSIONS, agreed.as_bytes());
+        }
+        for (name, value) in acceptance.headers.iter() {
+            write(name, value);
+        }
+        Ok((self.config, extensions))
     }
 }

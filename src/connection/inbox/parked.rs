@@ -1,0 +1,122 @@
+//! What a connection leaves behind when another one gets the inbox.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::mem;
+
+use super::Inbox;
+use crate::message::Utf8Bytes;
+
+/// What is parked of this size on is not copied. Below, the copy is cheap, and what is parked takes
+/// no more than its own size.
+const PARK_WHOLE: usize = 64 * 1024;
+
+/// What a connection left in an [`Inbox`] that was handed on to another one.
+///
+/// Exactly as large as the bytes it holds; empty, it holds no heap memory. From 64 KiB on it may
+/// have taken the inbox's memory along instead of a copy, so that a large message is not copied in
+/// every turn that its connection gets.
+///
+/// ```
+/// use fullduplex::Inbox;
+///
+/// let mut inbox = Inbox::from(&b"\x81"[..]); // half a header
+/// let parked = inbox.park();
+/// assert!(inbox.unread().is_empty());
+/// inbox.resume(parked);
+/// assert_eq!(inbox.unread(), b"\x81");
+/// ```
+#[derive(Default)]
+pub struct Parked {
+    bytes: Vec<u8>,
+    message: usize,
+    wanted: usize,
+    gathered: Option<(String, Vec<u8>)>,
+    whole: Option<Box<Inbox>>,
+}
+
+impl Inbox {
+    /// Takes out everything that belongs to the current connection, so that another one can use
+    /// the inbox. Allocates only when a frame or message is incomplete.
+    pub fn park(&mut self) -> Parked {
+        let held = self.held() + self.gathered();
+        // As much as an inbox may take for one connection, and nothing that another one's message
+        // has grown.
+        let most = held.saturating_mul(2).saturating_add(PARK_WHOLE);
+        if held >= PARK_WHOLE && self.footprint() <= most {
+            self.fresh = false;
+            // What was lent is not in use any more, and may stand in the block.
+            self.large_text = Utf8Bytes::default();
+            let whole = Some(Box::new(mem::take(self)));
+            return Parked {
+                whole,
+                ..Parked::default()
+            };
+        }
+        let mut bytes = Vec::with_capacity(self.held());
+        bytes.extend_from_slice(self.slice(self.message..self.message_end));
+        bytes.extend_from_slice(self.unread());
+        let parked = Parked {
+            message: self.message_end - self.message,
+            bytes,
+            wanted: self.wanted,
+            gathered: self.gathering.then(|| self.take_gathered()),
+            whole: None,
+        };
+        self.clear();
+        parked
+    }
+
+    /// Puts back what [`park`](Self::park) took out. Anything the inbox held before is dropped.
+    pub fn resume(&mut self, parked: Parked) {
+        if let Some(whole) = parked.whole {
+            *self = *whole;
+            return;
+        }
+        self.clear();
+        self.extend(&parked.bytes);
+        self.message_end = parked.message.min(self.end);
+        self.next = self.message_end;
+        self.wanted = parked.wanted;
+        if let Some((text, bytes)) = parked.gathered {
+            self.start_gathering();
+            if !text.is_empty() {
+                self.text = text;
+            }
+            if !bytes.is_empty() {
+                self.bytes = bytes;
+            }
+        }
+    }
+
+    /// All memory that it holds.
+    fn footprint(&self) -> usize {
+        self.block.capacity() + self.text.capacity() + self.bytes.capacity()
+    }
+
+    /// Takes out what has been gathered, in memory of its own size; what is empty leaves its memory
+    /// here.
+    fn take_gathered(&mut self) -> (String, Vec<u8>) {
+        let (mut text, mut bytes) = (String::new(), Vec::new());
+        if !self.text.is_empty() {
+            mem::swap(&mut text, &mut self.text);
+        }
+        if !self.bytes.is_empty() {
+            mem::swap(&mut bytes, &mut self.bytes);
+        }
+        text.shrink_to_fit();
+        bytes.shrink_to_fit();
+        (text, bytes)
+    }
+}
+
+impl fmt::Debug for Parked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = self.whole.as_deref().map_or(0, Inbox::held);
+        f.debug_struct("Parked")
+            .field("bytes", &(self.bytes.len() + whole))
+            .finish_non_exhaustive()
+    }
+}

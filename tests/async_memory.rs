@@ -1,0 +1,164 @@
+//! What connections of the async adapters hold while they wait, measured: no buffer. Those lie in a
+//! pool of the thread.
+#![cfg(any(feature = "tokio", feature = "futures"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
+mod common;
+
+use allocation_counter::{AllocationInfo, measure};
+use common::adapters::Adapter;
+use common::executor::{Executor, block_on};
+use common::hostile::Hostile;
+use common::pair::{BINARY, ROLES, TEXT, frame_to, timeless};
+use common::script::After;
+use fullduplex::asynchronous::{Io, WebSocket};
+use fullduplex::{Message, Role};
+
+for_each_adapter! {
+    an_idle_connection_holds_no_buffer,
+    a_peer_that_stops_pins_what_it_sent,
+    large_messages_are_read_in_large_steps,
+    connections_that_take_turns_allocate_nothing,
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The sockets, the waker and what else is small.
+const SMALL: usize = 2 * KIB;
+
+/// Receives until there is nothing more.
+fn receive<I: Io>(socket: &mut WebSocket<I>) -> usize {
+    let mut count = 0;
+    let mut executor = Executor::new();
+    executor.spawn(async {
+        while socket.recv().await.unwrap().is_some() {
+            count += 1;
+        }
+    });
+    assert_eq!(executor.run_until_stuck(), 1);
+    drop(executor);
+    count
+}
+
+/// What a connection holds: what is given back when it is dropped.
+fn held<T>(socket: T) -> usize {
+    let info: AllocationInfo = measure(|| drop(socket));
+    usize::try_from(-info.bytes_current).unwrap()
+}
+
+/// A stream whose own memory is not counted: it is large enough from the start.
+fn stream(input: &[u8]) -> Hostile {
+    let stream = Hostile::new(input, After::Silence);
+    {
+        let mut state = stream.state();
+        state.input.reserve(3 * MIB);
+        state.output.reserve(3 * MIB);
+    }
+    stream
+}
+
+/// Traffic of all sizes and kinds, both ways.
+fn talk<I: Io<Stream = Hostile>>(socket: &mut WebSocket<I>, role: Role, stream: &Hostile) {
+    for size in [10, KIB, 70 * KIB, MIB] {
+        for first in [TEXT, BINARY] {
+            stream.push_input(&frame_to(role, first, &vec![b'x'; size]));
+            assert_eq!(receive(socket), 1);
+            block_on(socket.send(Message::binary(vec![0; size])), || false).unwrap();
+            block_on(socket.ping(b""), || false).unwrap();
+            let mut state = stream.state();
+            state.output.clear();
+        }
+    }
+}
+
+/// Fills the pool: what it holds afterwards is the thread's.
+fn warm_up<A: Adapter>(role: Role) {
+    let stream = Hostile::new(&frame_to(role, BINARY, &vec![0; MIB]), After::Silence);
+    assert_eq!(receive(&mut A::open(role, &timeless(), &stream)), 1);
+}
+
+fn an_idle_connection_holds_no_buffer<A: Adapter>() {
+    for role in ROLES {
+        let stream = stream(b"");
+        let mut socket = A::open(role, &timeless(), &stream);
+        talk(&mut socket, role, &stream);
+        assert_eq!(receive(&mut socket), 0);
+        let held = held(socket);
+        assert!(held < SMALL, "{role:?}: {held}");
+    }
+}
+
+/// In the middle of a frame, a connection holds what has come of it and little more.
+fn a_peer_that_stops_pins_what_it_sent<A: Adapter>() {
+    for role in ROLES {
+        for first in [TEXT, BINARY] {
+            let frame = frame_to(role, first, &vec![b'x'; MIB]);
+            for sent in [1, 20, 100, KIB, 10 * KIB, 100 * KIB, 900 * KIB] {
+                warm_up::<A>(role); // so that its inbox may be a large one
+                let stream = stream(b"");
+                let mut socket = A::open(role, &timeless(), &stream);
+                stream.push_input(&frame[..sent]);
+                assert_eq!(receive(&mut socket), 0);
+                // An inbox stays if an eighth of it is in use.
+                let held = held(socket);
+                assert!(held < 9 * sent + SMALL, "{role:?}: {held} for {sent}");
+            }
+        }
+    }
+}
+
+/// The room grows with what is coming.
+fn large_messages_are_read_in_large_steps<A: Adapter>() {
+    for first in [TEXT, BINARY] {
+        let frame = frame_to(Role::Server, first, &vec![b'x'; MIB]);
+        let stream = Hostile::new(&frame, After::Silence);
+        let mut socket = A::open(Role::Server, &timeless(), &stream);
+        assert!(block_on(socket.recv(), || stream.stir()).unwrap().is_some());
+        let (reads, room) = (stream.counts()[0], stream.state().largest_room);
+        assert!(reads <= 16, "{first}: {reads} reads");
+        assert!(room >= 128 * KIB, "{first}: {room}");
+    }
+}
+
+/// Many connections on one thread use the same memory, one after the other.
+fn connections_that_take_turns_allocate_nothing<A: Adapter>() {
+    let streams: Vec<Hostile> = (0..50).map(|_| stream_of_little()).collect();
+    let mut sockets: Vec<_> = streams
+        .iter()
+        .map(|stream| A::open(Role::Server, &timeless(), stream))
+        .collect();
+    let frame = frame_to(Role::Server, BINARY, &[7; 100]);
+    let mut rounds = |count| {
+        for _ in 0..count {
+            for (stream, socket) in streams.iter().zip(&mut sockets) {
+                stream.push_input(&frame);
+                let polled = block_on(socket.next_event(), || false).unwrap();
+                let (_, connection) = polled.unwrap();
+                connection.send_binary(&[8; 100]).unwrap();
+                assert_eq!(receive(socket), 0);
+                stream.state().output.clear();
+            }
+        }
+    };
+    rounds(2);
+    let info = measure(|| rounds(10));
+    assert!(info.bytes_max < SMALL as u64, "{}", info.bytes_max);
+}
+
+fn stream_of_little() -> Hostile {
+    let stream = Hostile::new(b"", After::Silence);
+    {
+        let mut state = stream.state();
+        state.input.reserve(KIB);
+        state.output.reserve(KIB);
+    }
+    stream
+}

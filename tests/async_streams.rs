@@ -1,0 +1,407 @@
+//! The async adapters over streams that cut, halt and break at every step of a conversation.
+#![cfg(any(feature = "tokio", feature = "futures"))]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
+mod common;
+
+use std::io::ErrorKind;
+
+use common::adapters::Adapter;
+use common::executor::block_on;
+use common::hostile::Hostile;
+use common::pair::{
+    BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, ROLES, Seen, TEXT, close_to, closed, frame_to,
+    own, parse_frames, text, timeless,
+};
+use common::script::{After, Fault, On, Steps};
+use fullduplex::asynchronous::{Io, WebSocket};
+use fullduplex::{CloseCode, Error, Event, Message, ReceiveError, Role, State};
+
+for_each_adapter! {
+    short_reads_and_writes_change_nothing,
+    waiting_at_any_step_changes_nothing,
+    ends_and_errors_at_any_step_are_told,
+    streams_that_lie_are_errors,
+    a_stream_that_takes_nothing_is_an_error,
+    what_came_before_writing_failed_is_delivered,
+    what_the_stream_buffers_is_flushed,
+    a_half_closed_peer_gets_the_close_frame,
+    a_flood_around_close_frames_is_dropped,
+}
+
+/// Frames of every kind, up to the peer's Close frame, the largest with a payload of `size`.
+fn input(role: Role, size: usize) -> Vec<u8> {
+    [
+        frame_to(role, TEXT, b"hello"),
+        frame_to(role, BINARY, &vec![1; size - 1]),
+        frame_to(role, PING, b"there?"),
+        frame_to(role, TEXT & !FIN, b"in "),
+        frame_to(role, PING, b"between"),
+        frame_to(role, CONTINUATION, b"pieces"),
+        frame_to(role, BINARY, &vec![2; size]),
+        frame_to(role, BINARY, b""),
+        close_to(role, 1000, "bye"),
+    ]
+    .concat()
+}
+
+/// The server ends the stream first, so a client sees its end.
+fn stream(role: Role, payload: usize) -> Hostile {
+    let after = match role {
+        Role::Client => After::End,
+        Role::Server => After::Silence,
+    };
+    Hostile::new(&input(role, payload), after)
+}
+
+/// Echoes until the connection ends.
+fn converse<I: Io>(socket: &mut WebSocket<I>, stream: &Hostile) -> (Vec<Seen>, Result<(), Error>) {
+    let mut seen = Vec::new();
+    let mut stirred = 0;
+    let talk = async {
+        while let Some((event, connection)) = socket.next_event().await? {
+            match &event {
+                Event::Text(text) => connection.send_text(text).unwrap(),
+                Event::Binary(bytes) => connection.send_binary(bytes).unwrap(),
+                _ => {}
+            }
+            seen.push(own(event));
+        }
+        Ok(())
+    };
+    let result = block_on(talk, || {
+        stirred += 1;
+        // A stream that sends every call away works again after some.
+        if stirred % 5 == 0 && matches!(stream.state().steps, Steps::From(_)) {
+            stream.state().steps = Steps::None;
+        }
+        stream.stir()
+    });
+    (seen, result)
+}
+
+/// A conversation over a stream that does its best, and how many calls it took.
+fn undisturbed<A: Adapter>(role: Role, payload: usize, size: usize) -> (Vec<Seen>, Vec<u8>, usize) {
+    let stream = stream(role, payload).with_sizes(size, size);
+    let mut socket = A::open(role, &timeless(), &stream);
+    let (seen, result) = converse(&mut socket, &stream);
+    result.unwrap();
+    assert!(socket.outcome().unwrap().clean);
+    let calls = stream.state().calls;
+    (seen, stream.output(), calls)
+}
+
+/// W4: what is written does not depend on how much of it the stream takes at a time, nor on how
+/// often it has to be asked.
+fn short_reads_and_writes_change_nothing<A: Adapter>() {
+    for role in ROLES {
+        let (seen, output, _) = undisturbed::<A>(role, 126, usize::MAX);
+        assert_eq!(seen.len(), 8);
+        assert_eq!(seen.last(), Some(&closed(1000, "bye")));
+        let (frames, rest) = parse_frames(&output);
+        let firsts: Vec<u8> = frames.iter().map(|frame| frame.first).collect();
+        let expected = [TEXT, BINARY, PONG, PONG, TEXT, BINARY, BINARY, CLOSE];
+        assert_eq!((firsts, rest), (expected.to_vec(), &b""[..]));
+        for read_size in [1, 2, 3, 7, 125, 126, usize::MAX] {
+            for write_size in [1, 2, 3, 7, 125, 126, usize::MAX] {
+                for halting in [false, true] {
+                    let stream = stream(role, 126).with_sizes(read_size, write_size);
+                    stream.state().is_halting = halting;
+                    let mut socket = A::open(role, &timeless(), &stream);
+                    let (heard, result) = converse(&mut socket, &stream);
+                    result.unwrap();
+                    assert_eq!(heard, seen, "{read_size}, {write_size}");
+                    assert!(stream.output() == output, "{read_size}, {write_size}");
+                    assert_eq!(stream.state().flushed, output.len());
+                    assert!(stream.state().is_shut_down);
+                }
+            }
+        }
+    }
+}
+
+/// W3, W4: a call that has to be made again, or any number of them, loses nothing, doubles nothing,
+/// makes nobody loop, and forgets no task.
+fn waiting_at_any_step_changes_nothing<A: Adapter>() {
+    for role in ROLES {
+        for size in [1, 60, usize::MAX] {
+            let (seen, output, calls) = undisturbed::<A>(role, 4, size);
+            for kind in [ErrorKind::WouldBlock, ErrorKind::Interrupted] {
+                for step in 0..calls {
+                    let mut all = vec![Steps::Only(step)];
+                    if kind == ErrorKind::WouldBlock {
+                        all.push(Steps::From(step));
+                    }
+                    for steps in all {
+                        let stream = stream(role, 4).with_sizes(size, size).with_fault(
+                            Fault::Error(kind),
+                            On::Both,
+                            steps,
+                        );
+                        let mut socket = A::open(role, &timeless(), &stream);
+                        let (heard, result) = converse(&mut socket, &stream);
+                        result.unwrap();
+                        assert_eq!(heard, seen, "{role:?} {size} {kind:?} {steps:?}");
+                        assert!(
+                            stream.output() == output,
+                            "{role:?} {size} {kind:?} {steps:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// W3, W8, R6455-7.2.1-01: wherever the stream ends or breaks, everything before is delivered, the
+/// call returns with the reason, and after the closing handshake there is none.
+fn ends_and_errors_at_any_step_are_told<A: Adapter>() {
+    let faults = [
+        Fault::Nothing,
+        Fault::Error(ErrorKind::ConnectionReset),
+        Fault::Error(ErrorKind::BrokenPipe),
+        Fault::Error(ErrorKind::UnexpectedEof),
+    ];
+    for role in ROLES {
+        for size in [1, 60, usize::MAX] {
+            let (seen, output, calls) = undisturbed::<A>(role, 4, size);
+            for fault in faults {
+                for on in [On::Both, On::Reads, On::Writes] {
+                    for step in 0..calls {
+                        let what = format!("{role:?} {size} {fault:?} {on:?} {step}");
+                        let stream = stream(role, 4).with_sizes(size, size).with_fault(
+                            fault,
+                            on,
+                            Steps::From(step),
+                        );
+                        let mut socket = A::open(role, &timeless(), &stream);
+                        let (heard, result) = converse(&mut socket, &stream);
+                        assert!(seen.starts_with(&heard), "{what}: {heard:?}");
+                        assert!(output.starts_with(&stream.output()), "{what}");
+                        if on == On::Writes {
+                            assert_eq!(heard, seen, "{what}: what came is delivered");
+                        }
+                        let outcome = socket.outcome().expect(&what);
+                        assert_eq!(outcome.clean, heard == seen, "{what}");
+                        let kind = expected_error(fault, heard == seen);
+                        assert!(tells(&result, kind), "{what}: {result:?}");
+                        // It stays that way.
+                        let (heard, result) = converse(&mut socket, &stream);
+                        assert_eq!(heard, [], "{what}");
+                        assert!(tells(&result, kind), "{what}: {result:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `None` for a closing handshake; the end of the stream is `UnexpectedEof`, or `WriteZero` if it
+/// was seen by a writer.
+fn expected_error(fault: Fault, closed: bool) -> Option<ErrorKind> {
+    match fault {
+        _ if closed => None,
+        Fault::Error(kind) => Some(kind),
+        Fault::Nothing | Fault::Lie => Some(ErrorKind::WriteZero),
+    }
+}
+
+fn tells(result: &Result<(), Error>, kind: Option<ErrorKind>) -> bool {
+    match (result, kind) {
+        (Ok(()), None)
+        | (Err(Error::Receive(ReceiveError::UnexpectedEof)), Some(ErrorKind::WriteZero)) => true,
+        (Err(error), Some(kind)) => is_io(error, kind),
+        _ => false,
+    }
+}
+
+fn is_io(error: &Error, kind: ErrorKind) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == kind)
+}
+
+/// W5: a stream that claims more bytes than it was given gets no more of them and invents none.
+fn streams_that_lie_are_errors<A: Adapter>() {
+    for role in ROLES {
+        let (seen, output, calls) = undisturbed::<A>(role, 4, 7);
+        for on in [On::Reads, On::Writes] {
+            if on == On::Reads && !A::READS_CAN_LIE {
+                continue;
+            }
+            for step in 0..calls {
+                let stream =
+                    stream(role, 4)
+                        .with_sizes(7, 7)
+                        .with_fault(Fault::Lie, on, Steps::From(step));
+                let mut socket = A::open(role, &timeless(), &stream);
+                let (heard, result) = converse(&mut socket, &stream);
+                let what = format!("{role:?} {on:?} {step}: {heard:?}");
+                assert!(seen.starts_with(&heard), "{what}");
+                assert!(output.starts_with(&stream.output()), "{what}");
+                match result {
+                    Ok(()) => assert_eq!(heard, seen),
+                    Err(error) => assert!(is_io(&error, ErrorKind::InvalidData), "{error:?}"),
+                }
+            }
+        }
+    }
+}
+
+/// W3: a stream that takes nothing is told as such. What has come is still delivered, and then
+/// nobody waits for more.
+fn a_stream_that_takes_nothing_is_an_error<A: Adapter>() {
+    let stream = Hostile::new(&frame_to(Role::Server, TEXT, b"hello"), After::Silence).with_fault(
+        Fault::Nothing,
+        On::Writes,
+        Steps::From(0),
+    );
+    let mut socket = A::open(Role::Server, &timeless(), &stream);
+    block_on(
+        async {
+            let error = socket.send("lost").await.unwrap_err();
+            assert!(is_io(&error, ErrorKind::WriteZero), "{error:?}");
+            assert_eq!(socket.recv().await.unwrap(), Some(Message::text("hello")));
+            for _ in 0..2 {
+                let error = socket.recv().await.unwrap_err();
+                assert!(is_io(&error, ErrorKind::WriteZero), "{error:?}");
+            }
+            let error = socket.flush().await.unwrap_err();
+            assert!(is_io(&error, ErrorKind::WriteZero), "{error:?}");
+        },
+        || false,
+    );
+    let outcome = socket.outcome().unwrap();
+    assert_eq!(outcome.cause, Some(ReceiveError::UnexpectedEof));
+    assert_eq!(outcome.code(), CloseCode::ABNORMAL);
+}
+
+/// When writing fails, all that has come is delivered first: also if it is so much that the task
+/// lets others run in between, and if a read is interrupted.
+fn what_came_before_writing_failed_is_delivered<A: Adapter>() {
+    let role = Role::Server;
+    for (count, interrupted) in [(1200, false), (3, true)] {
+        let flood = frame_to(role, BINARY, &[1; 1000]).repeat(count);
+        let stream = Hostile::new(&flood, After::Silence).with_fault(
+            Fault::Error(ErrorKind::BrokenPipe),
+            On::Writes,
+            Steps::From(0),
+        );
+        let mut socket = A::open(role, &timeless(), &stream);
+        let talk = async {
+            socket.send("lost").await.unwrap_err();
+            if interrupted {
+                let mut state = stream.state();
+                (state.fault, state.on) = (Fault::Error(ErrorKind::Interrupted), On::Reads);
+                state.steps = Steps::Only(state.calls);
+            }
+            let mut delivered = 0;
+            loop {
+                match socket.recv().await {
+                    Ok(message) => delivered += usize::from(message.is_some()),
+                    Err(error) => {
+                        assert!(is_io(&error, ErrorKind::BrokenPipe), "{error:?}");
+                        break delivered;
+                    }
+                }
+            }
+        };
+        assert_eq!(block_on(talk, || stream.stir()), count);
+    }
+}
+
+/// R6455-7.1.7-01: also with a stream that has buffers of its own, nothing stays behind: not the
+/// answers when there is nothing to read, and not the last frame of all.
+fn what_the_stream_buffers_is_flushed<A: Adapter>() {
+    for role in ROLES {
+        let violation = frame_to(role, 0x83, b"an opcode that has no meaning");
+        for (input, after) in [
+            (close_to(role, 1000, ""), After::Silence),
+            (close_to(role, 1000, ""), After::End),
+            (violation.clone(), After::Silence),
+            (violation, After::End),
+        ] {
+            let stream = Hostile::new(&input, after);
+            stream.state().is_stuck = true;
+            let mut socket = A::open(role, &timeless(), &stream);
+            let mut flushed_late = false;
+            block_on(
+                async { while let Ok(Some(_)) = socket.next_event().await {} },
+                || {
+                    // Twice: flushing, then ending.
+                    flushed_late |= stream.state().flushed == 0;
+                    stream.unstick();
+                    stream.end();
+                    true
+                },
+            );
+            assert!(flushed_late);
+            assert_eq!(socket.connection().state(), State::Closed);
+            let output = stream.output();
+            let (frames, _) = parse_frames(&output);
+            assert_eq!(frames.last().unwrap().first, CLOSE);
+            assert_eq!(stream.state().flushed, output.len());
+        }
+    }
+}
+
+/// W8: a peer that sent its Close frame and ended its side may still read, so it gets what is
+/// queued, our Close frame last.
+fn a_half_closed_peer_gets_the_close_frame<A: Adapter>() {
+    for role in ROLES {
+        let input = [frame_to(role, TEXT, b"last"), close_to(role, 1001, "")].concat();
+        let stream = Hostile::new(&input, After::End).with_room(0);
+        let mut socket = A::open(role, &timeless(), &stream);
+        let mut seen = Vec::new();
+        let mut helped = 0;
+        block_on(
+            async {
+                socket.feed("first").await.unwrap();
+                while let Some((event, _)) = socket.next_event().await.unwrap() {
+                    seen.push(own(event));
+                }
+            },
+            || {
+                helped += 1;
+                stream.make_room(1);
+                true
+            },
+        );
+        assert!(helped > 1);
+        assert_eq!(seen, [text("last"), closed(1001, "")]);
+        let output = stream.output();
+        let (frames, _) = parse_frames(&output);
+        let firsts: Vec<u8> = frames.iter().map(|frame| frame.first).collect();
+        assert_eq!(firsts, [TEXT, CLOSE]);
+        assert!(socket.outcome().unwrap().clean);
+    }
+}
+
+/// W7: after the peer's Close frame nothing more is reported, and what follows ours is dropped.
+fn a_flood_around_close_frames_is_dropped<A: Adapter>() {
+    for role in ROLES {
+        let late = [close_to(role, 1000, ""), frame_to(role, TEXT, b"late")].concat();
+        let stream = Hostile::new(&late, After::End);
+        let (seen, result) = converse(&mut A::open(role, &timeless(), &stream), &stream);
+        result.unwrap();
+        assert_eq!(seen, [closed(1000, "")]);
+
+        let mut flood = frame_to(role, BINARY, &[0; 1000]).repeat(1000);
+        flood.extend(close_to(role, 3000, "done"));
+        let stream = Hostile::new(&flood, After::End);
+        let mut socket = A::open(role, &timeless(), &stream);
+        let outcome = block_on(socket.close(CloseCode::NORMAL, "bye"), || false).unwrap();
+        assert!(outcome.clean);
+        assert_eq!(outcome.code(), CloseCode::from(3000));
+        let output = stream.output();
+        let (frames, rest) = parse_frames(&output);
+        assert_eq!((frames.len(), rest), (1, &b""[..]));
+        let again = block_on(socket.close(CloseCode::GOING_AWAY, "again"), || false);
+        assert_eq!(again.unwrap(), outcome);
+    }
+}

@@ -120,12 +120,11 @@ fn events_survive_cancellation<A: Adapter>() {
                         None => None,
                     })
                 };
-                match cancelling.run(next, || help(&stream)) {
-                    Some(result) => match result.unwrap() {
+                if let Some(result) = cancelling.run(next, || help(&stream)) {
+                    match result.unwrap() {
                         Some(event) => seen.push(event),
                         None => break,
-                    },
-                    None => continue,
+                    }
                 }
             }
             (seen, stream.output(), socket.outcome())

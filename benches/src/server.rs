@@ -3,20 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-
-use fullduplex::Config;
-use fullduplex::blocking;
-use fullduplex::handshake::client::Request;
-
-/// A connection to `url` whose opening handshake is done, without a WebSocket around it.
-pub fn open(url: &str) -> Result<TcpStream, Box<dyn Error>> {
-    let stream = TcpStream::connect(url.trim_start_matches("ws://"))?;
-    stream.set_nodelay(true)?;
-    let connected = blocking::connect_over(stream, Request::new(url)?, &Config::default())?;
-    Ok(connected.socket.into_parts().0)
-}
 
 /// A server's process; ended with this value.
 pub struct Server {

@@ -14,8 +14,10 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use fullduplex::handshake::client::Request;
+use fullduplex::{Config, blocking};
 use fullduplex_benches::FRAME;
-use fullduplex_benches::server::{Server, open};
+use fullduplex_benches::server::Server;
 
 const NOT_COUNTED: usize = 100;
 
@@ -77,7 +79,10 @@ fn connect(url: &str, raw: bool) -> Result<TcpStream, Box<dyn Error>> {
         let stream = TcpStream::connect(url.trim_start_matches("ws://"))?;
         (stream, FRAME.len())
     } else {
-        (open(url)?, FRAME.len() - 4) // the echo has no masking key
+        let request = Request::new(url)?;
+        let opened = blocking::connect_with(request, &Config::default())?;
+        // The echo has no masking key.
+        (opened.socket.into_parts().0, FRAME.len() - 4)
     };
     stream.write_all(FRAME)?;
     stream.read_exact(&mut [0; FRAME.len()][..length])?;

@@ -12,8 +12,9 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 use std::thread;
 
+use fullduplex::handshake::client::Request;
+use fullduplex::{Config, blocking};
 use fullduplex_benches::FRAME;
-use fullduplex_benches::server::open;
 
 const CONNECTIONS: usize = 16;
 const DEEP: usize = 64;
@@ -40,7 +41,9 @@ fn run(url: &str, rounds: &str) -> Result<usize, Box<dyn Error>> {
     let rounds: usize = rounds.parse()?;
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let stream = open(url)?;
+        let request = Request::new(url)?;
+        let opened = blocking::connect_with(request, &Config::default())?;
+        let stream = opened.socket.into_parts().0;
         clients.push(thread::spawn(move || talk(stream, rounds)));
     }
     for client in clients {

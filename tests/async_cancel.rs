@@ -59,11 +59,10 @@ fn stream(role: Role, input: &[u8]) -> Hostile {
         .with_room(20)
 }
 
-/// Lets something happen outside: calls that were sent away can be made again, or there is room.
+/// Lets something happen outside: calls that were sent away can be made again, and there is room.
 fn help(stream: &Hostile) -> bool {
-    if !stream.stir() {
-        stream.make_room(13);
-    }
+    stream.stir();
+    stream.make_room(13);
     true
 }
 

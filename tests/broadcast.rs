@@ -14,7 +14,7 @@ mod common;
 use std::net::TcpStream;
 use std::thread;
 
-use common::net::{LONG, patient};
+use common::net::patient;
 use common::programs::Echo;
 use fullduplex::blocking::{self, WebSocket};
 use fullduplex::handshake::client::Request;
@@ -22,10 +22,15 @@ use fullduplex::{CloseCode, Config, Message};
 
 /// A client that has joined: it hears what is said from now on.
 fn join(server: &mut Echo, number: usize) -> WebSocket<TcpStream> {
-    let socket = blocking::connect(&server.url()).unwrap();
+    let stream = TcpStream::connect(&server.address).unwrap();
+    join_over(patient(stream), server, number)
+}
+
+fn join_over(stream: TcpStream, server: &mut Echo, number: usize) -> WebSocket<TcpStream> {
+    let request = Request::new(&server.url()).unwrap();
+    let connected = blocking::connect_over(stream, request, &Config::default());
     assert_eq!(server.log_lines(1), [format!("[{number}] opened")]);
-    socket.stream().set_read_timeout(Some(LONG)).unwrap();
-    socket
+    connected.unwrap().socket
 }
 
 /// A socket that holds little: Linux would let it grow to tens of megabytes.
@@ -89,11 +94,8 @@ fn slow_clients_are_closed() {
     let mut server = Echo::start("broadcast", &[]);
     let mut speaker = join(&mut server, 1);
     let mut listener = join(&mut server, 2);
-    let stream = small_socket(&server.address);
-    let request = Request::new(&server.url()).unwrap();
-    let slow = blocking::connect_over(stream, request, &Config::default());
-    let mut slow = slow.unwrap().socket;
-    assert_eq!(server.log_lines(1), ["[3] opened"]);
+    let small = small_socket(&server.address);
+    let mut slow = join_over(small, &mut server, 3);
     // More than the sockets, the queue and the messages that are kept for all can hold: 15 MB.
     let message = Message::binary(vec![7; 60_000]);
     for _ in 0..250 / 10 {

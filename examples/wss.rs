@@ -185,29 +185,32 @@ async fn connect(url: &str, ca: Option<&str>) -> Result<(), Failure> {
             .with_no_client_auth();
         options = options.tls(config);
     }
-    let mut socket = ws::connect_to(Request::new(url)?, &options).await?.socket;
+    let socket = ws::connect_to(Request::new(url)?, &options).await?.socket;
     say(format_args!("connected to {url}"));
-    let (mut lines, mut more) = (read_lines(), true);
-    loop {
-        // Lines wait while the server does not read the ones before, so that feeding never does.
-        let ready = more && !socket.connection().is_full();
-        tokio::select! {
-            message = socket.recv() => match message? {
-                Some(message) => show(&message)?,
-                None => break,
-            },
-            line = lines.recv(), if ready => match line {
-                // Written, together with others, when receiving waits.
-                Some(line) => socket.feed(line?).await?,
-                // Answers that are under way still come before the server's Close.
-                None => {
-                    more = false;
-                    socket.connection().close(CloseCode::NORMAL, "")?;
-                }
-            },
+    let (mut reader, mut writer) = socket.split();
+    let sending = async {
+        let mut lines = read_lines();
+        while let Some(line) = lines.recv().await {
+            if writer.send(line?).await.is_err() {
+                return Ok(()); // who receives learns why
+            }
         }
+        // Answers that are under way still come before the server's Close.
+        let _ = writer.close(CloseCode::NORMAL, "").await;
+        Ok::<_, io::Error>(())
+    };
+    let receiving = async {
+        while let Some(message) = reader.recv().await? {
+            show(&message)?;
+        }
+        Ok::<_, Failure>(())
+    };
+    // The end of the connection is what counts: there may be no end of input.
+    tokio::select! {
+        received = receiving => received?,
+        Err(error) = sending => return Err(error.into()),
     }
-    if let Some(outcome) = socket.outcome() {
+    if let Some(outcome) = reader.outcome() {
         say(format_args!("{outcome}"));
     }
     Ok(())

@@ -38,6 +38,7 @@ pub type TlsStream = StreamOwned<ServerConnection, TcpStream>;
 /// Who issues certificates.
 pub struct Authority {
     root: CertificateDer<'static>,
+    pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -56,11 +57,17 @@ impl Authority {
         let name = format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = params.self_signed(&key).unwrap().der().clone();
+        let root = params.self_signed(&key).unwrap();
         Self {
-            root,
+            root: root.der().clone(),
+            pem: root.pem(),
             issuer: Issuer::new(params, key),
         }
+    }
+
+    /// What its clients trust.
+    pub fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// A certificate for `names`, some of which may be addresses.

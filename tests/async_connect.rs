@@ -1,8 +1,8 @@
 //! The way to a server under tokio, without TLS: addresses, proxies, redirects, deadlines. The
 //! servers are blocking ones.
 //!
-//! Where time is paused it jumps ahead whenever nothing else happens, so that a peer has to be one
-//! that never says anything.
+//! Where time is paused it jumps ahead whenever nothing happens in the runtime, so that a peer has to
+//! be one that never says anything.
 #![cfg(feature = "tokio")]
 #![allow(
     clippy::indexing_slicing,
@@ -23,7 +23,7 @@ use common::net::{
 };
 use common::pair::timeless;
 use common::proxy::{Kind, proxy};
-use common::tokio::{connect, in_time};
+use common::tokio::{connect, in_time, silent};
 use fullduplex::handshake::HandshakeError;
 use fullduplex::handshake::client::{ProxyError, RedirectError, Redirects, Request, SocksReply};
 use fullduplex::tokio as ws;
@@ -177,7 +177,7 @@ async fn a_server_that_does_not_answer_at_all() {
 /// The default deadline for a server that takes the connection and says nothing.
 #[tokio::test(start_paused = true)]
 async fn an_opening_handshake_that_stalls() {
-    let (_listener, address) = listen();
+    let (address, _serving) = silent();
     let start = Instant::now();
     let error = connect(&format!("ws://{address}/"), &ConnectOptions::new()).await;
     let error = error.unwrap_err();
@@ -330,7 +330,7 @@ async fn a_proxy_that_is_not_there_or_goes_away() {
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_stalls() {
     for scheme in ["http", "socks5"] {
-        let (_listener, address) = listen();
+        let (address, _serving) = silent();
         let options = through(&format!("{scheme}://{address}"));
         let start = Instant::now();
         let error = connect("ws://a.test/", &options).await.unwrap_err();

@@ -17,14 +17,14 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use common::net::{SHORT, listen, raw, respond};
+use common::net::{SHORT, raw, respond};
 use common::pair::timeless;
 use common::proxy::{Kind, proxy};
 use common::tls::{
     Authority, assert_certificates_are_refused, client_config, dribble, echo, redirecting, server,
     tls_server, trusting, with_config,
 };
-use common::tokio::{connect, in_time};
+use common::tokio::{connect, in_time, silent};
 use fullduplex::handshake::client::{ProxyError, RedirectError, Redirects};
 use fullduplex::handshake::{HandshakeError, OriginPolicy, Syntax, server::Options};
 use fullduplex::tokio as ws;
@@ -205,14 +205,13 @@ async fn plain_sent_to_a_tls_port() {
 /// The default deadline for a peer that takes TCP connections and says nothing.
 #[tokio::test(start_paused = true)]
 async fn a_tls_handshake_that_stalls() {
-    let (listener, address) = listen();
+    let (address, _serving) = silent();
     let options = ConnectOptions::new().tls(client_config(&Authority::new()));
     let start = Instant::now();
     let error = connect(&format!("wss://{address}/"), &options).await;
     let error = error.unwrap_err();
     assert!(matches!(error, Error::Tls(TlsError::TimedOut)), "{error:?}");
     assert_eq!(start.elapsed().as_secs(), 10);
-    drop(listener);
 }
 
 /// One that sends a byte now and then gains nothing by it.

@@ -357,11 +357,12 @@ fn sans_io_runs_to_its_end() {
 
 #[test]
 fn autobahn_clients_explain_themselves() {
-    for name in [
+    let names: &[&str] = &[
         "autobahn_client",
         #[cfg(feature = "tokio")]
         "autobahn_client_tokio",
-    ] {
+    ];
+    for name in names {
         let output = run(example(name), Vec::new());
         assert!(!output.status.success());
         assert!(stderr(&output).starts_with(&format!("usage: {name} URL")));

@@ -8,12 +8,14 @@
 )]
 
 use core::future::Future;
+use std::net::{SocketAddr, TcpStream};
 
 use fullduplex::handshake::client::Request;
 use fullduplex::tokio::{self as ws, Connected, MaybeTls};
 use fullduplex::{ConnectOptions, Error};
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::net::LONG;
+use super::net::{LONG, listen};
 
 pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(LONG, future).await.expect("it hangs")
@@ -21,4 +23,13 @@ pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
 
 pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Connected<MaybeTls>, Error> {
     in_time(ws::connect_to(Request::new(url).unwrap(), options)).await
+}
+
+/// A server that takes a connection and says nothing. Paused time stands still before it has.
+pub fn silent() -> (SocketAddr, JoinHandle<TcpStream>) {
+    let (listener, address) = listen();
+    (
+        address,
+        spawn_blocking(move || listener.accept().unwrap().0),
+    )
 }

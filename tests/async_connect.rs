@@ -273,6 +273,19 @@ async fn frames_right_behind_the_consent_come_through_a_proxy() {
     }
 }
 
+/// A server that speaks first is heard, although its words come with the proxy's.
+#[tokio::test]
+async fn what_comes_behind_the_answer_of_a_proxy() {
+    let (address, serving) =
+        say(b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n");
+    let error = connect("ws://a.test/", &through(&format!("http://{address}"))).await;
+    match error.unwrap_err() {
+        Error::Handshake(HandshakeError::Rejected(rejection)) => assert_eq!(rejection.status, 503),
+        other => panic!("{other:?}"),
+    }
+    serving.join().unwrap();
+}
+
 /// R6455-4.1-05: a proxy that refuses ends the attempt, and nothing meant for the server is sent.
 #[tokio::test]
 async fn a_proxy_that_refuses() {

@@ -63,7 +63,9 @@
 //!
 //! ```text
 //!   adapters    blocking            move bytes; know no opcode and no close code
-//!      │           └ driver         the loop that all adapters share
+//!      │        tokio, futures      two names for one async adapter: asynchronous
+//!      │        http                connections that other HTTP implementations open
+//!      │           └ driver         the loops that all adapters share
 //!      ▼
 //!   protocol    connection          receiver, sender, timers: one open connection
 //!      │        handshake           client and server, on lists of headers
@@ -78,8 +80,12 @@
 //!
 //!  - `std` (default): the `blocking` adapter and `MaskKeys::thread`.
 //!  - `deflate`: permessage-deflate, which a [`Config`] has to ask for. Implies `std`.
+//!  - `tokio`: the module `tokio`, over its streams and timer, with `connect`. Implies `std`.
+//!  - `futures`: the module `futures`, over the streams of any other runtime, with the timer of
+//!    `futures-timer`. Implies `std`.
 //!  - `rustls`: `wss` URLs with a rustls configuration that the application brings; no crypto
 //!    provider, no roots. Implies `std`.
+//!  - `tokio-rustls`: the same for `tokio::connect`. Implies `tokio` and `rustls`.
 //!  - `platform-roots`, `bundled-roots`: the same with a default configuration, which uses ring and
 //!    trusts what the platform trusts, or Mozilla's roots. With both it is the platform's.
 //!  - `http`: the module `http`, for connections that another HTTP implementation opens. Implies
@@ -87,8 +93,7 @@
 //!
 //! # What is not in it
 //!
-//! Reconnecting, which is the application's, and TLS for servers: give `blocking::accept` a TLS
-//! stream.
+//! Reconnecting, which is the application's, and TLS for servers: give `accept` a TLS stream.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]

@@ -178,7 +178,6 @@ impl Inbox {
     }
 
     /// Whether it holds nothing that belongs to a connection.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn is_vacant(&self) -> bool {
         self.held() == 0 && self.wanted == 0 && !self.gathering
     }

@@ -4,6 +4,7 @@
 
 pub mod handshakes;
 pub mod json;
+pub mod paths;
 pub mod server;
 
 use std::hint::black_box;
@@ -23,11 +24,11 @@ pub fn batch(size: usize) -> usize {
 }
 
 /// Text without and with characters beyond ASCII, `size` bytes or up to three less.
-pub fn texts(size: usize) -> [(&'static str, String); 2] {
+pub fn texts(size: usize) -> [String; 2] {
     const MIXED: &str = "{\"name\":\"김철수\",\"note\":\"naïve café\",\"n\":12345}";
     let mut mixed = MIXED.repeat(size.div_ceil(MIXED.len()));
     mixed.truncate(mixed.floor_char_boundary(size));
-    [("ascii", "x".repeat(size)), ("mixed", mixed)]
+    ["x".repeat(size), mixed]
 }
 
 /// A masked binary message of 16 bytes.

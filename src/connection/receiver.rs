@@ -199,21 +199,12 @@ impl Receiver {
     /// remembered for it. `None` says nothing; [`advance`](Self::advance) finds out.
     #[inline]
     pub(super) fn take_whole(&self, inbox: &mut Inbox) -> Option<(MessageKind, Range<usize>)> {
-        let unread = inbox.unread_mut();
         let WholeMessage {
             kind,
-            key,
             header,
             length,
-        } = WholeMessage::at_front(unread, self.rules.role)?;
-        if length as u64 >= self.whole_below {
-            return None;
-        }
-        if let (Some(key), Some(payload)) = (key, unread.get_mut(header..header + length)) {
-            apply_mask(payload, key, 0);
-        }
-        inbox.consume(header);
-        Some((kind, inbox.take(length)))
+        } = WholeMessage::unmask_front(inbox.unread_mut(), self.rules.role, self.whole_below)?;
+        Some((kind, inbox.take_behind(header, length)))
     }
 
     /// Consumes bytes until there is something to report.
@@ -361,8 +352,14 @@ pub(super) fn lend(
 #[inline]
 fn lend_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Utf8Error> {
     if range.len() >= SPLIT_TEXT {
-        inbox.large_text = inbox.detach(range).try_into()?;
-        return Ok(TextPlace::Split(&mut inbox.large_text));
+        return split_text(inbox, range);
     }
     Ok(TextPlace::Block(str::from_utf8(inbox.slice(range))?))
+}
+
+/// Not inlined, so that the short way stays short.
+#[inline(never)]
+fn split_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Utf8Error> {
+    inbox.large_text = inbox.detach(range).try_into()?;
+    Ok(TextPlace::Split(&mut inbox.large_text))
 }

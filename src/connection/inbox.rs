@@ -39,6 +39,10 @@ const LARGEST_READ: usize = 64 * 1024;
 /// reference counting that it saves, and a message that is kept does not pin a read block.
 const DETACH_BY_COPY: usize = 4 * 1024;
 
+/// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
+/// again.
+const LARGEST_BUFFER: usize = 128 * 1024;
+
 /// The largest read while a message is gathered outside the block.
 const LARGEST_GATHERING_READ: usize = 256 * 1024;
 
@@ -98,6 +102,8 @@ pub struct Inbox {
     pub(super) bytes: Vec<u8>,
     /// A large text that was taken out of the block whole.
     pub(super) large_text: Utf8Bytes,
+    /// Memory to queue into, for the connection that has its turn.
+    buffer: Vec<u8>,
 }
 
 impl Inbox {
@@ -204,6 +210,18 @@ impl Inbox {
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn size(&self) -> usize {
         self.allocated + self.text.capacity() + self.bytes.capacity()
+    }
+
+    /// Keeps the memory of a queue for the next connection.
+    pub(super) fn keep_buffer(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= LARGEST_BUFFER {
+            self.buffer = buffer;
+        }
+    }
+
+    /// Memory to queue into, if there is any.
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        mem::take(&mut self.buffer)
     }
 
     /// Forgets every byte; the memory stays.

@@ -6,7 +6,6 @@
 
 use alloc::boxed::Box;
 use core::ops::Range;
-use core::str;
 
 use super::assembling::{Frame, Message, Step};
 use super::config::{Config, Delivery, Role};
@@ -18,7 +17,7 @@ use super::inflating::Inflating;
 use crate::frame::{CloseFrame, Header, Opcode, Rules, WholeMessage, apply_mask, parse_close_body};
 use crate::handshake::Extensions;
 use crate::message::MessageKind;
-use crate::utf8::{Decoder, Utf8Error};
+use crate::utf8::{Decoder, Utf8Error, validate};
 
 /// Texts from this size on are split off the block when they came whole, so that they can be
 /// detached without a copy. Below it, the split costs more than the copy.
@@ -368,5 +367,5 @@ fn lend_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Ut
         inbox.large_text = inbox.detach(range).try_into()?;
         return Ok(TextPlace::Split(&mut inbox.large_text));
     }
-    Ok(TextPlace::Block(str::from_utf8(inbox.slice(range))?))
+    Ok(TextPlace::Block(validate(inbox.slice(range))?))
 }

@@ -18,7 +18,12 @@ use common::script::After;
 
 for_each_adapter! {
     ten_thousand_slow_clients_hold_less_than_40_mib,
+    #[cfg(unix)]
+    a_byte_costs_the_same_anywhere_in_a_frame,
 }
+
+#[cfg(unix)]
+use work::a_byte_costs_the_same_anywhere_in_a_frame;
 
 const CLIENTS: usize = 10_000;
 const MOST: u64 = 40 << 20;
@@ -85,5 +90,61 @@ mod deadline {
         // A second more to see whether the client, which is told, ends its side.
         assert!(start.elapsed() <= Duration::from_millis(11_010));
         assert!(streams.iter().all(|stream| stream.users() == 1));
+    }
+}
+
+#[cfg(unix)]
+mod work {
+    use std::time::Duration;
+
+    use common::executor::block_on;
+    use common::pair::{BINARY, frame_to, timeless};
+    use fullduplex::Role;
+    use rustix::time::{ClockId, clock_gettime};
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    /// The processor time that this thread has had.
+    fn now() -> Duration {
+        clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
+    }
+
+    /// What it costs to receive 500 bytes one by one behind `come` bytes of a frame, on a thread where
+    /// another connection has received a large message.
+    fn dribbled<A: Adapter>(come: usize) -> Duration {
+        let frame = frame_to(Role::Server, BINARY, &vec![0; MIB]);
+        let stream = Hostile::new(&frame, After::Silence);
+        let mut socket = A::open(Role::Server, &timeless(), &stream);
+        assert!(block_on(socket.recv(), || false).is_ok());
+        drop(socket);
+
+        let stream = Hostile::new(&frame[..come], After::Silence);
+        let mut socket = A::open(Role::Server, &timeless(), &stream);
+        let mut executor = Executor::new();
+        executor.spawn(async move { socket.recv().await.map(drop) });
+        assert_eq!(executor.run_until_stuck(), 1);
+        let start = now();
+        for byte in &frame[come..][..500] {
+            stream.push_input(&[*byte]);
+            assert_eq!(executor.run_until_stuck(), 1);
+        }
+        now() - start
+    }
+
+    /// F5: a byte costs what it costs, however much of its frame came before.
+    pub(super) fn a_byte_costs_the_same_anywhere_in_a_frame<A: Adapter>() {
+        const TIMES: u32 = 4;
+        for come in [MIB / 64, MIB / 25, MIB / 20, MIB / 8, MIB / 3] {
+            // The least counts, of so many that one is not disturbed.
+            let mut least = [Duration::MAX; 2];
+            let holds = (0..20).any(|_| {
+                least[0] = least[0].min(dribbled::<A>(1000));
+                least[1] = least[1].min(dribbled::<A>(come));
+                least[1] <= TIMES * least[0]
+            });
+            assert!(holds, "{come}: {least:?}");
+        }
     }
 }

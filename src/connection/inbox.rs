@@ -135,7 +135,7 @@ impl Inbox {
         // While the frame's end is out of reach, any good read will do: the block need not grow
         // again for the few bytes that the last one has added to the bound.
         let enough = if self.wanted > allowed {
-            room.min(LARGEST_READ.max(at_least))
+            (room / 2).clamp(FIRST_READ, LARGEST_READ).max(at_least)
         } else {
             room
         };

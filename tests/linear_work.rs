@@ -337,6 +337,9 @@ fn the_work_of_writing_grows_as_the_output_does() {
 }
 
 /// D1, D2, F5: what is compressed, by what it inflates to, and what inflates to nothing by its length.
+///
+/// Found by this test: room for half of what had been inflated before was zeroed for each fragment of
+/// one byte, so that a megabyte of them kept a processor busy for minutes.
 #[cfg(feature = "deflate")]
 #[test]
 fn the_work_of_inflating_grows_as_the_message_does() {

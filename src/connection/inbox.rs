@@ -51,6 +51,12 @@ const LARGEST_GATHERING_READ: usize = 256 * 1024;
 const LEAST_TO_INFLATE: usize = 256;
 #[cfg(feature = "deflate")]
 const STEP_TO_INFLATE: usize = 16 * 1024;
+/// What one byte can inflate to: matches of 258 bytes, in two bits each (RFC 1951, 3.2.5).
+#[cfg(feature = "deflate")]
+const MOST_FROM_A_BYTE: usize = 4 * 258;
+/// Bytes that the decompressor has taken and not looked at.
+#[cfg(feature = "deflate")]
+const HELD_BACK: usize = 8;
 
 /// Receive memory for one connection, or for many that take turns.
 ///
@@ -141,7 +147,7 @@ impl Inbox {
         // While the frame's end is out of reach, any good read will do: the block need not grow
         // again for the few bytes that the last one has added to the bound.
         let enough = if self.wanted > allowed {
-            room.min(LARGEST_READ.max(at_least))
+            (room / 2).clamp(FIRST_READ, LARGEST_READ).max(at_least)
         } else {
             room
         };
@@ -268,14 +274,19 @@ impl Inbox {
         })
     }
 
-    /// How much room to inflate into at a time: as much as is `likely` to be filled, and not much
-    /// more than what has been inflated before.
+    /// How much room to inflate `available` bytes into at a time: as much as is `likely` to be
+    /// filled, not much more than what has been inflated before, and not more than can be filled,
+    /// since room that stays empty was zeroed in vain.
     #[cfg(feature = "deflate")]
-    pub(super) fn room_to_inflate(&self, likely: usize) -> usize {
+    pub(super) fn room_to_inflate(&self, available: usize, likely: usize) -> usize {
+        let most = available
+            .saturating_add(HELD_BACK)
+            .saturating_mul(MOST_FROM_A_BYTE);
         likely
             .max(self.bytes.len() / 2)
             .max(LEAST_TO_INFLATE)
             .min(STEP_TO_INFLATE.max(self.bytes.len()))
+            .min(most)
     }
 
     /// Reserves room for `room` more gathered bytes. Doubles the memory that is filled, but leaves

@@ -1,11 +1,5 @@
 //! What has to hold for any compressed input. The fuzz targets call these functions with what
 //! libFuzzer finds, and `tests/deflate_seeds.rs` calls them with the seeds, on a stable toolchain.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a part of several crates, each of which uses its own oracle"
-)]
-
 use bytes::Buf;
 use fullduplex::deflate::codec::{Deflater, End, Inflater};
 use fullduplex::deflate::{
@@ -23,32 +17,25 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
+use super::Options;
+
 const KIB: usize = 1024;
 
 /// What is left out at the end of a message.
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// No DEFLATE data grows by more.
 const MOST_GROWTH: usize = 1032;
 
 /// What the core takes besides the messages and what it was fed: the decompressor, its history
 /// twice (the pool's spare one, and a connection's), the least room to inflate into, answers.
-const OVERHEAD: usize = (48 + 2 * 32 + 32 + 4) * KIB;
+pub const OVERHEAD: usize = (48 + 2 * 32 + 32 + 4) * KIB;
 
-/// The first byte of an input says under which conditions the rest is read.
-struct Options(u8);
-
-impl Options {
-    const fn bit(&self, bit: u8) -> bool {
-        self.0 >> bit & 1 != 0
-    }
-
-    const fn takeover(&self, bit: u8) -> ContextTakeover {
-        if self.bit(bit) {
-            ContextTakeover::Off
-        } else {
-            ContextTakeover::On
-        }
+const fn takeover(off: bool) -> ContextTakeover {
+    if off {
+        ContextTakeover::Off
+    } else {
+        ContextTakeover::On
     }
 }
 
@@ -122,7 +109,7 @@ fn config(options: &Options) -> Config {
     config.deflate = WindowBits::new(bits).map(|bits| {
         Deflate::new()
             .compress(Compress::Always)
-            .peer_takeover(options.takeover(4))
+            .peer_takeover(takeover(options.bit(4)))
             .peer_max_window_bits(bits)
     });
     if options.bit(0) {
@@ -138,8 +125,12 @@ fn config(options: &Options) -> Config {
     config
 }
 
-/// A server's end that agreed on compression.
 fn connection(options: &Options) -> Connection {
+    agreed(&config(options))
+}
+
+/// A server's end that agreed on compression.
+pub fn agreed(config: &Config) -> Connection {
     let headers = [
         ("Host", "example.com"),
         ("Upgrade", "websocket"),
@@ -152,7 +143,7 @@ fn connection(options: &Options) -> Connection {
         ),
     ];
     let request = HttpRequest::new("GET", "/", headers.into_iter().collect());
-    let accepting = Accepting::new(OriginPolicy::any()).config(config(options));
+    let accepting = Accepting::new(OriginPolicy::any()).config(config.clone());
     let upgrade = match Upgrade::negotiate(request, accepting) {
         Ok(Incoming::Upgrade(upgrade)) => upgrade,
         other => panic!("the handshake is refused: {other:?}"),
@@ -262,7 +253,7 @@ pub fn diff(data: &[u8]) {
     let Some(bits) = WindowBits::new(8 + (options.0 >> 1 & 7)) else {
         return;
     };
-    let direction = Direction::new(bits, options.takeover(4));
+    let direction = Direction::new(bits, takeover(options.bit(4)));
     let agreement = Agreement::new(direction, direction);
     if options.bit(0) {
         payload_means_the_same(rest);

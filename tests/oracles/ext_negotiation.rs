@@ -101,7 +101,9 @@ fn assert_answer(settings: &Settings, list: &[Extension<'_>]) {
     let offers: Vec<Terms> = named.filter_map(Terms::read).collect();
     let Some((agreement, answer)) = settings.deflate.accept(list) else {
         let fine = |offer: &Terms| {
-            let small = offer.server_bits.is_some_and(|bits| bits.is_none_or(|bits| bits < 9));
+            let small = offer
+                .server_bits
+                .is_some_and(|bits| bits.is_none_or(|bits| bits < 9));
             !small && (offer.client_bits.is_some() || settings.peer_max_bits == 15)
         };
         assert!(!offers.iter().any(fine), "{offers:?} are declined");

@@ -50,5 +50,9 @@ fn parse_one(sender: Role, bytes: &[u8]) -> Option<(u8, Vec<u8>, &[u8])> {
     };
     let (payload, rest) = rest.split_at_checked(length)?;
     let unmasked = payload.iter().zip(key.iter().cycle());
-    Some((*first, unmasked.map(|(byte, key)| byte ^ key).collect(), rest))
+    Some((
+        *first,
+        unmasked.map(|(byte, key)| byte ^ key).collect(),
+        rest,
+    ))
 }

@@ -242,7 +242,11 @@ impl Built {
             known("Connection", "Upgrade"),
             known("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
         ];
-        fields.extend(self.acceptance.iter().map(|(name, value)| known(name, value)));
+        fields.extend(
+            self.acceptance
+                .iter()
+                .map(|(name, value)| known(name, value)),
+        );
         let line = "HTTP/1.1 101 Switching Protocols";
         assert_eq!(assert_head(&bytes, line, &fields), b"");
     }
@@ -292,7 +296,9 @@ fn assert_received(bytes: &[u8], config: Config) {
 fn resource(url: &str) -> String {
     let (_, rest) = url.split_once("://").unwrap_or_default();
     let resource = rest.find(['/', '?']).map_or("", |at| &rest[at..]);
-    let path = resource.strip_suffix('?').filter(|path| !path.contains('?'));
+    let path = resource
+        .strip_suffix('?')
+        .filter(|path| !path.contains('?'));
     let resource = path.unwrap_or(resource);
     let slash = if resource.starts_with('/') { "" } else { "/" };
     [slash, resource].concat()
@@ -312,7 +318,10 @@ fn is_field(name: &str, value: &str) -> bool {
 
 fn is_framing(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    matches!(&name[..], "connection" | "content-length" | "transfer-encoding")
+    matches!(
+        &name[..],
+        "connection" | "content-length" | "transfer-encoding"
+    )
 }
 
 fn is_managed(name: &str) -> bool {

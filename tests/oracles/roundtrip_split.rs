@@ -319,13 +319,7 @@ impl End {
 
 /// Moves up to `most` bytes from one end to the other, in reads of `size`. Tells whether there were
 /// any.
-fn transfer(
-    ends: &mut [End; 2],
-    from: usize,
-    most: usize,
-    size: usize,
-    options: &Options,
-) -> bool {
+fn transfer(ends: &mut [End; 2], from: usize, most: usize, size: usize, options: &Options) -> bool {
     let [client, server] = ends;
     let (from, to) = match from {
         0 => (client, server),
@@ -384,6 +378,10 @@ fn finish(ends: &mut [End; 2], options: &Options) {
     for end in ends {
         assert!(end.closed);
         end.connection.received_eof();
-        assert!(end.connection.outcome().is_some_and(|outcome| outcome.clean));
+        assert!(
+            end.connection
+                .outcome()
+                .is_some_and(|outcome| outcome.clean)
+        );
     }
 }

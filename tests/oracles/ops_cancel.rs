@@ -47,7 +47,8 @@ thread_local! {
 ///
 /// Input: options (bit 0: a client; 1: split; 2: the stream ends behind its input; 3: each call is
 /// to be made twice; 4: little room to write; 5 and 6: sizes of reads and writes), what goes wrong,
-/// and at which call; then what is done, two bytes each; see [`Run::step`].
+/// and at which call; then what is done, two bytes each; see [`Run::step`]. While an operation with
+/// an odd number of polls waits, something happens.
 ///
 /// # Panics
 ///
@@ -152,8 +153,10 @@ struct Run {
     failed: bool,
     /// Whether something goes wrong below, or the peer goes away without a word.
     disturbed: bool,
-    /// Whether a call may be made in vain without meaning that a wake-up was lost.
-    halting: bool,
+    /// Whether a call may fail that is only made to see whether a wake-up was lost.
+    faulty: bool,
+    /// What the peer sends while somebody waits.
+    later: VecDeque<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -227,7 +230,8 @@ impl Run {
             closed: false,
             failed: false,
             disturbed: options.bit(2) || what.is_some() && !halts,
-            halting: options.bit(3) || what.is_some(),
+            faulty: what.is_some() && !halts,
+            later: VecDeque::new(),
         }
     }
 
@@ -241,17 +245,20 @@ impl Run {
                 self.peer_messages = self.peer_messages.wrapping_add(1);
                 let mut payload = vec![self.peer_messages; size.min(125)];
                 payload[0] = b'm';
-                self.hear(0x82, &payload);
+                self.hear(0x82, &payload, polls);
                 if !self.peer_closed {
                     self.incoming.push_back(payload);
                 }
             }
-            2 => self.hear(0x89, b"there?"),
+            2 => self.hear(0x89, b"there?", polls),
             3 => {
-                self.hear(0x88, &[3, 0xe8]);
+                self.hear(0x88, &[3, 0xe8], polls);
                 self.peer_closed = true;
             }
             4 => {
+                for frame in self.later.drain(..) {
+                    self.stream.push_input(&frame);
+                }
                 self.stream.end();
                 self.disturbed |= !self.peer_closed;
             }
@@ -281,10 +288,15 @@ impl Run {
         }
     }
 
-    /// The peer sends a frame, unless it has closed.
-    fn hear(&mut self, first: u8, payload: &[u8]) {
-        if !self.peer_closed {
-            let frame = frames::frame_to(self.role, first, payload);
+    /// The peer sends a frame, unless it has closed: now, or while somebody waits.
+    fn hear(&mut self, first: u8, payload: &[u8], polls: u8) {
+        if self.peer_closed {
+            return;
+        }
+        let frame = frames::frame_to(self.role, first, payload);
+        if polls & 1 == 1 || !self.later.is_empty() {
+            self.later.push_back(frame);
+        } else {
             self.stream.push_input(&frame);
         }
     }
@@ -375,13 +387,20 @@ impl Run {
             if let Poll::Ready(value) = polled {
                 return Some(value);
             }
-            if woken.0.load(Ordering::Relaxed) || self.stream.stir() {
+            while self.stream.stir() {}
+            let helps = polls & 1 == 1 && !woken.0.load(Ordering::Relaxed);
+            if helps {
+                help(&self.stream, &mut self.later);
+            }
+            if woken.0.load(Ordering::Relaxed) {
                 continue;
             }
             // It waits. What it waits for cannot have happened.
-            if !self.halting {
+            if !self.faulty {
+                let (_, moved) = progress(&self.stream);
                 let again = future.as_mut().poll(&mut cx);
-                assert!(again.is_pending(), "it waited for what had happened");
+                let idle = progress(&self.stream).1 == moved;
+                assert!(again.is_pending() && idle, "it waits for what has happened");
             }
             return None;
         }
@@ -459,6 +478,14 @@ impl Run {
             assert_ne!(fate, Fate::Queued, "message {number} is lost");
         }
     }
+}
+
+/// Something happens that a task may be waiting for.
+fn help(stream: &Hostile, later: &mut VecDeque<Vec<u8>>) {
+    if let Some(frame) = later.pop_front() {
+        stream.push_input(&frame);
+    }
+    stream.make_room(13);
 }
 
 /// How many calls were made, and how many bytes were moved, less those that are to come.

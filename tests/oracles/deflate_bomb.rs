@@ -86,7 +86,7 @@ fn frames(payload: &[u8], size: usize) -> Vec<u8> {
     let mut wire = Vec::with_capacity(payload.len() + 64);
     let mut first = 0x42;
     for part in payload.chunks(size) {
-        wire.extend([first, 0x80 | 126]);
+        wire.extend([first, 0xfe]);
         if part.len() < 126 {
             wire.pop();
             wire.push(0x80 | u8::try_from(part.len()).unwrap_or_default());

@@ -101,10 +101,8 @@ fn assert_answer(settings: &Settings, list: &[Extension<'_>]) {
     let offers: Vec<Terms> = named.filter_map(Terms::read).collect();
     let Some((agreement, answer)) = settings.deflate.accept(list) else {
         let fine = |offer: &Terms| {
-            let small = offer
-                .server_bits
-                .is_some_and(|bits| bits.is_none_or(|bits| bits < 9));
-            !small && (offer.client_bits.is_some() || settings.peer_max_bits == 15)
+            let feasible = matches!(offer.server_bits, Bits::Absent | Bits::Value(9..));
+            feasible && (offer.client_bits != Bits::Absent || settings.peer_max_bits == 15)
         };
         assert!(!offers.iter().any(fine), "{offers:?} are declined");
         return;
@@ -120,15 +118,12 @@ fn assert_answer(settings: &Settings, list: &[Extension<'_>]) {
     let off = |takeover| takeover == ContextTakeover::Off;
     assert_eq!(off(agreement.send.takeover), terms.server_off);
     assert_eq!(off(agreement.receive.takeover), terms.client_off);
-    let receive = terms.client_bits.map_or(Some(15), |bits| bits);
-    assert_eq!(Some(agreement.receive.window_bits.bits()), receive);
-    assert!(agreement.receive.window_bits.bits() <= settings.peer_max_bits);
+    let receive = agreement.receive.window_bits.bits();
+    assert_eq!(Some(receive), terms.client_bits.agreed(15));
+    assert!(receive <= settings.peer_max_bits);
     let send = agreement.send.window_bits.bits();
     assert!(send <= settings.max_bits);
-    match terms.server_bits {
-        Some(bits) => assert_eq!(Some(send), bits),
-        None => assert!(send <= 15),
-    }
+    assert_eq!(Some(send), terms.server_bits.agreed(send));
     assert!(!settings.demands_off || terms.client_off);
 }
 
@@ -139,14 +134,12 @@ fn assert_conclusion(settings: &Settings, list: &[Extension<'_>]) {
         _ => None,
     };
     let terms = terms.filter(|terms| {
-        let server = match terms.server_bits {
-            None => settings.peer_max_bits == 15,
-            Some(bits) => bits.is_some_and(|bits| bits <= settings.peer_max_bits),
+        let fits = |bits: Bits, otherwise, most| {
+            let agreed = bits.agreed(otherwise);
+            agreed.is_some_and(|bits| bits <= most)
         };
-        let client = match terms.client_bits {
-            None => true,
-            Some(bits) => bits.is_some_and(|bits| bits <= settings.max_bits),
-        };
+        let server = fits(terms.server_bits, 15, settings.peer_max_bits);
+        let client = fits(terms.client_bits, settings.max_bits, settings.max_bits);
         server && client && (terms.server_off || !settings.demands_off)
     });
     assert_eq!(told.is_ok(), terms.is_some(), "{told:?}");
@@ -157,11 +150,10 @@ fn assert_conclusion(settings: &Settings, list: &[Extension<'_>]) {
     let off = |takeover| takeover == ContextTakeover::Off;
     assert_eq!(off(agreement.receive.takeover), terms.server_off);
     assert!(off(agreement.send.takeover) || !terms.client_off);
-    let bits = |bits: Option<Option<u8>>, otherwise| bits.flatten().unwrap_or(otherwise);
-    let (send, receive) = (agreement.send, agreement.receive);
-    assert_eq!(receive.window_bits.bits(), bits(terms.server_bits, 15));
-    let most = bits(terms.client_bits, settings.max_bits);
-    assert_eq!(send.window_bits.bits(), most);
+    let receive = agreement.receive.window_bits.bits();
+    assert_eq!(Some(receive), terms.server_bits.agreed(15));
+    let send = agreement.send.window_bits.bits();
+    assert_eq!(Some(send), terms.client_bits.agreed(settings.max_bits));
 }
 
 /// The parameters of an offer or of an answer.
@@ -169,9 +161,8 @@ fn assert_conclusion(settings: &Settings, list: &[Extension<'_>]) {
 struct Terms {
     server_off: bool,
     client_off: bool,
-    /// Whether it is there, and its value.
-    server_bits: Option<Option<u8>>,
-    client_bits: Option<Option<u8>>,
+    server_bits: Bits,
+    client_bits: Bits,
 }
 
 impl Terms {
@@ -180,8 +171,8 @@ impl Terms {
         let mut terms = Self {
             server_off: false,
             client_off: false,
-            server_bits: None,
-            client_bits: None,
+            server_bits: Bits::Absent,
+            client_bits: Bits::Absent,
         };
         for param in &extension.params {
             let value = param.value.as_deref();
@@ -192,11 +183,11 @@ impl Terms {
                 "client_no_context_takeover" if value.is_none() && !terms.client_off => {
                     terms.client_off = true;
                 }
-                "server_max_window_bits" if terms.server_bits.is_none() => {
-                    terms.server_bits = Some(read_bits(value)?);
+                "server_max_window_bits" if terms.server_bits == Bits::Absent => {
+                    terms.server_bits = Bits::read(value)?;
                 }
-                "client_max_window_bits" if terms.client_bits.is_none() => {
-                    terms.client_bits = Some(read_bits(value)?);
+                "client_max_window_bits" if terms.client_bits == Bits::Absent => {
+                    terms.client_bits = Bits::read(value)?;
                 }
                 _ => return None,
             }
@@ -207,24 +198,45 @@ impl Terms {
     /// Whether an answer says nothing that this offer does not allow, and grants its conditions.
     fn allows(&self, answer: &Self) -> bool {
         let server = match (self.server_bits, answer.server_bits) {
-            (None, None) => true,
-            (Some(Some(most)), Some(Some(bits))) => bits <= most,
+            (Bits::Absent, Bits::Absent) => true,
+            (Bits::Value(most), Bits::Value(bits)) => bits <= most,
             _ => false,
         };
         let client = match (self.client_bits, answer.client_bits) {
-            (_, None) => true,
-            (Some(hint), Some(Some(bits))) => bits <= hint.unwrap_or(15),
+            (_, Bits::Absent) | (Bits::Bare, Bits::Value(_)) => true,
+            (Bits::Value(most), Bits::Value(bits)) => bits <= most,
             _ => false,
         };
         server && client && (answer.server_off || !self.server_off)
     }
 }
 
-fn read_bits(value: Option<&str>) -> Option<Option<u8>> {
-    let Some(value) = value else {
-        return Some(None);
-    };
-    (8..=15).find(|bits| bits.to_string() == value).map(Some)
+/// The size of a window, if the parameter is there and has a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bits {
+    Absent,
+    Bare,
+    Value(u8),
+}
+
+impl Bits {
+    fn read(value: Option<&str>) -> Option<Self> {
+        let Some(value) = value else {
+            return Some(Self::Bare);
+        };
+        let mut sizes = 8..=15;
+        let bits = sizes.find(|bits: &u8| bits.to_string() == value);
+        bits.map(Self::Value)
+    }
+
+    /// What an answer says; a parameter without a value is none.
+    fn agreed(self, otherwise: u8) -> Option<u8> {
+        match self {
+            Self::Absent => Some(otherwise),
+            Self::Bare => None,
+            Self::Value(bits) => Some(bits),
+        }
+    }
 }
 
 fn own(list: &[Extension<'_>]) -> Vec<Element> {

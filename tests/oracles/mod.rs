@@ -4,7 +4,9 @@
     dead_code,
     unreachable_pub,
     unused_imports,
-    reason = "a part of several crates, each of which uses its own oracle"
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    reason = "a part of several crates with std, each of which uses its own oracle"
 )]
 
 mod client_handshake;

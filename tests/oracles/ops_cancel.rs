@@ -137,6 +137,7 @@ enum Fate {
     Refused,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Run {
     role: Role,
     stream: Hostile,

@@ -191,17 +191,21 @@ impl Built {
     }
 
     fn check_response(&self) {
-        let response = Response::new(self.status).map(|response| response.body(self.body.clone()));
-        let response = (self.response.iter()).fold(response, |response, (name, value)| {
-            response.and_then(|response| response.header(name, value))
+        let mut headers = self.response.iter();
+        let response = Response::new(self.status).and_then(|response| {
+            let response = response.body(self.body.clone());
+            headers.try_fold(response, |response, (name, value)| {
+                response.header(name, value)
+            })
         });
         let response = response.unwrap_or_else(|error| panic!("{error}"));
         let mut fields: Fields = Vec::new();
         fields.extend(self.response.iter().map(|(name, value)| known(name, value)));
         let upgrades = |(name, _): &(String, String)| name.eq_ignore_ascii_case("Upgrade");
-        let close = match self.response.iter().any(upgrades) {
-            true => "close, Upgrade",
-            false => "close",
+        let close = if self.response.iter().any(upgrades) {
+            "close, Upgrade"
+        } else {
+            "close"
         };
         fields.push(known("Connection", close));
         let has_body = !matches!(self.status, 204 | 304);
@@ -227,12 +231,10 @@ impl Built {
         let Ok(Incoming::Upgrade(upgrade)) = Upgrade::negotiate(request, options) else {
             panic!("a plain request is refused");
         };
-        let acceptance = (self.acceptance.iter()).fold(
-            Ok(Acceptance::new()),
-            |acceptance: Result<_, BuildError>, (name, value)| {
-                acceptance.and_then(|acceptance: Acceptance| acceptance.header(name, value))
-            },
-        );
+        let mut headers = self.acceptance.iter();
+        let acceptance = headers.try_fold(Acceptance::new(), |acceptance, (name, value)| {
+            acceptance.header(name, value)
+        });
         let accepted = acceptance.and_then(|acceptance| upgrade.accept(acceptance));
         let mut connection = accepted.unwrap_or_else(|error| panic!("{error}"));
         let length = connection.outgoing().remaining();
@@ -333,7 +335,9 @@ fn is_managed(name: &str) -> bool {
 /// What can be said of a URL without parsing it: whether it is plain enough to be legal for sure, or
 /// holds what no such URL may.
 fn is_legal_url(text: &str) -> Option<bool> {
-    let rest = text.strip_prefix("ws://").or(text.strip_prefix("wss://"));
+    let rest = text
+        .strip_prefix("ws://")
+        .or_else(|| text.strip_prefix("wss://"));
     let lower = text.to_ascii_lowercase();
     if !lower.starts_with("ws://") && !lower.starts_with("wss://") {
         return Some(false);

@@ -176,7 +176,7 @@ fn step(ends: &mut [End; 2], byte: u8, script: &mut Script<'_>, options: &Option
         }
         _ => {
             let message = Message::binary(script.take(much.into()).to_vec());
-            end.send_owned(message, much & 1 == 0);
+            end.send_owned(&message, much & 1 == 0);
             return;
         }
     };
@@ -228,7 +228,7 @@ impl End {
         true
     }
 
-    fn send_owned(&mut self, message: Message, compress: bool) {
+    fn send_owned(&mut self, message: &Message, compress: bool) {
         let compress = if compress {
             Compress::Always
         } else {
@@ -240,7 +240,7 @@ impl End {
                 self.sent.messages.push_back((message.kind(), payload));
             }
             Err(unsent) => {
-                assert_eq!(unsent.message, message);
+                assert_eq!(unsent.message, *message);
                 let open = self.sent.open.is_some();
                 assert!(open || unsent.error == SendError::Full);
             }

@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::mem;
 use std::thread_local;
 
 use crate::connection::{Connection, Inbox, Parked};
@@ -38,7 +39,7 @@ struct Pool {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     inbox: Option<Box<Inbox>>,
-    parked: Option<Box<Parked>>,
+    parked: Parked,
 }
 
 impl Memory {
@@ -47,9 +48,7 @@ impl Memory {
         let parked = &mut self.parked;
         self.inbox.get_or_insert_with(|| {
             let mut inbox = pool(|pool| pool.inboxes.pop()).unwrap_or_default();
-            if let Some(parked) = parked.take() {
-                inbox.resume(*parked);
-            }
+            inbox.resume(mem::take(parked));
             inbox
         })
     }
@@ -64,7 +63,7 @@ impl Memory {
                 self.inbox = Some(inbox);
                 return;
             }
-            self.parked = Some(Box::new(inbox.park()));
+            self.parked = inbox.park();
         }
         inbox.hand_on();
         if inbox.size() <= LARGEST_KEPT {
@@ -95,7 +94,7 @@ impl From<Inbox> for Memory {
     fn from(inbox: Inbox) -> Self {
         let mut memory = Self {
             inbox: Some(Box::new(inbox)),
-            parked: None,
+            parked: Parked::default(),
         };
         memory.release();
         memory

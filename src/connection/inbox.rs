@@ -178,7 +178,6 @@ impl Inbox {
     }
 
     /// Whether it holds nothing that belongs to a connection.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn is_vacant(&self) -> bool {
         self.held() == 0 && self.wanted == 0 && !self.gathering
     }
@@ -320,6 +319,15 @@ impl Inbox {
         start..self.next
     }
 
+    /// Consumes `skipped` unread bytes and `count` behind them, all of which are there, and tells
+    /// where those stand.
+    #[inline]
+    pub(super) fn take_behind(&mut self, skipped: usize, count: usize) -> Range<usize> {
+        let start = self.next + skipped;
+        self.next = start + count;
+        start..self.next
+    }
+
     /// Consumes `count` unread bytes as the next piece of the message being assembled.
     pub(super) fn append_to_message(&mut self, count: usize) {
         let piece = self.take(count);
@@ -350,10 +358,16 @@ impl Inbox {
 
     /// Owns the bytes at `range`, which end before the unread ones: small ones copied, large ones
     /// split off the block.
+    #[inline]
     pub(super) fn detach(&mut self, range: Range<usize>) -> Bytes {
         if range.len() < DETACH_BY_COPY || range.end > self.next {
             return Bytes::copy_from_slice(self.slice(range));
         }
+        self.split_off(range)
+    }
+
+    #[inline(never)]
+    fn split_off(&mut self, range: Range<usize>) -> Bytes {
         let mut front = self.block.split_to(range.end);
         for index in [
             &mut self.message,

@@ -16,8 +16,10 @@ mod queue;
 mod receiver;
 mod retention;
 mod sender;
+mod settings;
 mod timers;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
@@ -36,7 +38,8 @@ use crate::frame::CloseCode;
 use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
 use receiver::{Place, Ready, lend};
-use timers::{Due, Facts, Timers};
+use settings::Settings;
+use timers::{Due, Facts, Periods, Timers};
 
 /// One end of an open WebSocket connection, without any I/O.
 ///
@@ -114,10 +117,11 @@ impl Connection {
         } else {
             Role::Server
         };
+        let settings = Settings::shared(config);
         Self {
-            receiver: Receiver::new(role, config, extensions),
-            sender: Sender::new(keys, config, extensions, head),
-            timers: Timers::new(config.timeouts),
+            receiver: Receiver::new(role, Arc::clone(&settings), extensions),
+            sender: Sender::new(keys, config, settings, extensions, head),
+            timers: Timers::default(),
             heard: false,
             message: false,
             closed_by_peer: false,
@@ -346,7 +350,7 @@ impl Connection {
         if self.receiver.eof() {
             None
         } else {
-            self.timers.deadline()
+            self.timers.deadline(self.periods())
         }
     }
 
@@ -419,6 +423,7 @@ impl Connection {
     /// and gives back the memory of empty queues. An idle connection holds no heap memory then.
     pub fn park(&mut self, inbox: &mut Inbox) -> Parked {
         self.sender.release();
+        self.receiver.release();
         inbox.park()
     }
 
@@ -437,6 +442,7 @@ impl Connection {
     /// Takes the memory of the queue if nothing is queued.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        self.receiver.release();
         self.sender.take_buffer()
     }
 
@@ -469,7 +475,12 @@ impl Connection {
             written: self.sender.written(),
             closing: self.is_closing(),
         };
-        self.timers.observe(now, facts)
+        self.timers
+            .observe(now, facts, &self.receiver.settings.periods)
+    }
+
+    fn periods(&self) -> &Periods {
+        &self.receiver.settings.periods
     }
 
     fn is_closing(&self) -> bool {

@@ -210,6 +210,12 @@ impl Header {
             }
             return;
         }
+        self.encode_long(out);
+    }
+
+    /// Not inlined, so that the short way stays short.
+    #[inline(never)]
+    fn encode_long(&self, out: &mut Vec<u8>) {
         let mut bytes = [0; MAX_HEADER];
         let size = self.write(&mut bytes);
         out.extend_from_slice(bytes.get(..size).unwrap_or_default());

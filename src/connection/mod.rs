@@ -187,6 +187,11 @@ impl Connection {
         if let Some(Whole(kind, range)) = self.take_whole(inbox) {
             return Ok(Some(Received(Ready::Message(kind, Place::Block(range)))));
         }
+        if self.receiver.is_waiting(inbox) {
+            inbox.want(0);
+            self.heard |= inbox.take_fresh();
+            return Ok(None);
+        }
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,
             Ok(None) => {

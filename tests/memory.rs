@@ -14,11 +14,13 @@
 
 mod common;
 
+use std::mem;
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Buf;
 use common::pair::{BINARY, CONTINUATION, FIN, PING, ROLES, TEXT, close_to, frame_to, timeless};
+use fullduplex::connection::Parked;
 use fullduplex::{
     CloseCode, Config, Connection, Event, Inbox, MaskKeys, Message, ReceiveError, Role,
 };
@@ -27,6 +29,9 @@ const KIB: u64 = 1024;
 
 /// What the smallest reads and the bookkeeping take, whatever the limits are.
 const SLACK: u64 = 64 * KIB;
+
+/// What is known of a message that does not come whole, or of a fault.
+const STATE: u64 = 128;
 
 fn connection(role: Role, config: &Config) -> Connection {
     match role {
@@ -72,8 +77,16 @@ fn assert_at_most(info: &AllocationInfo, peak: u64) {
     assert!(info.bytes_max <= peak, "{info:?} exceeds {peak}");
 }
 
+/// Takes what belongs to the thread and is shared by all its connections: the generator of keys, and
+/// what `config` demands of an open connection.
+fn warm_up(config: &Config) {
+    MaskKeys::thread().next_key();
+    drop(Connection::server(config));
+}
+
 /// Runs `work` on a fresh server connection and tells what it took at most and kept.
 fn on_a_server(config: &Config, work: impl FnOnce(&mut Connection, &mut Inbox)) -> AllocationInfo {
+    warm_up(config);
     let mut kept = None;
     let info = measure(|| {
         let mut connection = Connection::server(config);
@@ -159,8 +172,9 @@ fn a_declared_length_takes_no_memory() {
                 inbox.spare(0); // what the next read would take
             });
             // The first read takes 4 KiB and the next one 64, so none takes more.
-            assert!(info.bytes_total <= 68 * KIB, "{info:?}");
-            assert!(info.bytes_current <= 64 * 1024, "{info:?}");
+            assert!(info.bytes_total <= 68 * KIB + STATE, "{info:?}");
+            let kept = u64::try_from(info.bytes_current).unwrap();
+            assert!(kept <= 64 * KIB + STATE, "{info:?}");
         }
     }
 }
@@ -179,7 +193,7 @@ fn without_limits_a_declared_length_takes_no_memory() {
             assert_eq!(feed(connection, inbox, &header), (0, None));
             inbox.spare(0);
         });
-        assert_at_most(&info, SLACK + 4 * KIB);
+        assert_at_most(&info, SLACK + 4 * KIB + STATE);
     }
 }
 
@@ -342,33 +356,34 @@ fn a_queue_that_is_never_written_is_bounded() {
     }
 }
 
-/// An idle connection takes at most 512 bytes, and no heap once it is parked.
+/// An idle connection takes at most 224 bytes, and no heap once it is parked.
 #[test]
 fn an_idle_connection_holds_no_heap() {
     let size = size_of::<Connection>();
-    assert!(size <= 512, "{size} bytes");
-    MaskKeys::thread().next_key();
+    assert!(size <= 224, "{size} bytes");
+    warm_up(&Config::default());
     for role in ROLES {
         let mut inbox = Inbox::new();
-        inbox.spare(64 * 1024);
         let message = frame_to(role, TEXT, b"hello");
         let ping = frame_to(role, PING, b"hello");
-        let mut kept = None;
-        let info = measure(|| {
+        let talk = |inbox: &mut Inbox| {
             let mut connection = connection(role, &Config::default());
+            let mut parked = Parked::default();
             for _ in 0..3 {
-                feed(&mut connection, &mut inbox, &message);
-                feed(&mut connection, &mut inbox, &ping);
+                connection.resume(inbox, mem::take(&mut parked));
+                feed(&mut connection, inbox, &message);
+                feed(&mut connection, inbox, &ping);
                 connection.send_text("hello").unwrap();
                 connection.send(Message::text("hello")).unwrap();
                 flush(&mut connection);
                 connection.handle_timeout(Duration::ZERO);
-                let parked = connection.park(&mut inbox);
-                inbox.resume(parked);
+                parked = connection.park(inbox);
             }
-            let parked = connection.park(&mut inbox);
-            kept = Some((connection, parked));
-        });
+            (connection, parked)
+        };
+        let mut kept = vec![talk(&mut inbox)]; // whose buffer the inbox has from now on
+        kept.reserve(1);
+        let info = measure(|| kept.push(talk(&mut inbox)));
         assert_eq!(info.bytes_current, 0, "{role:?}");
         assert_eq!(info.count_current, 0, "{role:?}");
     }
@@ -377,7 +392,7 @@ fn an_idle_connection_holds_no_heap() {
 /// What is parked in the middle of a text takes its own size, whatever room the text had to grow.
 #[test]
 fn a_parked_text_takes_its_own_size() {
-    MaskKeys::thread().next_key();
+    warm_up(&timeless());
     for role in ROLES {
         let start = frame_to(role, TEXT & !FIN, &[b'x'; 10_000]);
         let more = frame_to(role, CONTINUATION & !FIN, b"y");
@@ -389,7 +404,11 @@ fn a_parked_text_takes_its_own_size() {
             feed(&mut connection, &mut inbox, &more);
             parked = Some(connection.park(&mut inbox));
         });
-        assert_eq!(info.bytes_current, 10_001, "{role:?}");
+        let kept = u64::try_from(info.bytes_current).unwrap();
+        assert!(
+            (10_001..=10_001 + 2 * STATE).contains(&kept),
+            "{role:?}: {kept}"
+        );
     }
 }
 
@@ -397,7 +416,7 @@ fn a_parked_text_takes_its_own_size() {
 #[test]
 fn nothing_leaks() {
     let long = "x".repeat(100_000);
-    MaskKeys::thread().next_key();
+    warm_up(&timeless());
     let info = measure(|| {
         for role in ROLES {
             for ending in [close_to(role, 1000, "reason"), vec![0xff]] {

@@ -39,6 +39,10 @@ const LARGEST_READ: usize = 64 * 1024;
 /// reference counting that it saves, and a message that is kept does not pin a read block.
 const DETACH_BY_COPY: usize = 4 * 1024;
 
+/// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
+/// again.
+const LARGEST_BUFFER: usize = 128 * 1024;
+
 /// The largest read while a message is gathered outside the block.
 const LARGEST_GATHERING_READ: usize = 256 * 1024;
 
@@ -47,6 +51,12 @@ const LARGEST_GATHERING_READ: usize = 256 * 1024;
 const LEAST_TO_INFLATE: usize = 256;
 #[cfg(feature = "deflate")]
 const STEP_TO_INFLATE: usize = 16 * 1024;
+/// What one byte can inflate to: matches of 258 bytes, in two bits each (RFC 1951, 3.2.5).
+#[cfg(feature = "deflate")]
+const MOST_FROM_A_BYTE: usize = 4 * 258;
+/// Bytes that the decompressor has taken and not looked at.
+#[cfg(feature = "deflate")]
+const HELD_BACK: usize = 8;
 
 /// Receive memory for one connection, or for many that take turns.
 ///
@@ -98,6 +108,8 @@ pub struct Inbox {
     pub(super) bytes: Vec<u8>,
     /// A large text that was taken out of the block whole.
     pub(super) large_text: Utf8Bytes,
+    /// Memory to queue into, for the connection that has its turn.
+    buffer: Vec<u8>,
 }
 
 impl Inbox {
@@ -135,7 +147,7 @@ impl Inbox {
         // While the frame's end is out of reach, any good read will do: the block need not grow
         // again for the few bytes that the last one has added to the bound.
         let enough = if self.wanted > allowed {
-            room.min(LARGEST_READ.max(at_least))
+            (room / 2).clamp(FIRST_READ, LARGEST_READ).max(at_least)
         } else {
             room
         };
@@ -178,7 +190,6 @@ impl Inbox {
     }
 
     /// Whether it holds nothing that belongs to a connection.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn is_vacant(&self) -> bool {
         self.held() == 0 && self.wanted == 0 && !self.gathering
     }
@@ -205,6 +216,18 @@ impl Inbox {
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn size(&self) -> usize {
         self.allocated + self.text.capacity() + self.bytes.capacity()
+    }
+
+    /// Keeps the memory of a queue for the next connection.
+    pub(super) fn keep_buffer(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= LARGEST_BUFFER {
+            self.buffer = buffer;
+        }
+    }
+
+    /// Memory to queue into, if there is any.
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        mem::take(&mut self.buffer)
     }
 
     /// Forgets every byte; the memory stays.
@@ -251,14 +274,19 @@ impl Inbox {
         })
     }
 
-    /// How much room to inflate into at a time: as much as is `likely` to be filled, and not much
-    /// more than what has been inflated before.
+    /// How much room to inflate `available` bytes into at a time: as much as is `likely` to be
+    /// filled, not much more than what has been inflated before, and not more than can be filled,
+    /// since room that stays empty was zeroed in vain.
     #[cfg(feature = "deflate")]
-    pub(super) fn room_to_inflate(&self, likely: usize) -> usize {
+    pub(super) fn room_to_inflate(&self, available: usize, likely: usize) -> usize {
+        let most = available
+            .saturating_add(HELD_BACK)
+            .saturating_mul(MOST_FROM_A_BYTE);
         likely
             .max(self.bytes.len() / 2)
             .max(LEAST_TO_INFLATE)
             .min(STEP_TO_INFLATE.max(self.bytes.len()))
+            .min(most)
     }
 
     /// Reserves room for `room` more gathered bytes. Doubles the memory that is filled, but leaves
@@ -320,6 +348,15 @@ impl Inbox {
         start..self.next
     }
 
+    /// Consumes `skipped` unread bytes and `count` behind them, all of which are there, and tells
+    /// where those stand.
+    #[inline]
+    pub(super) fn take_behind(&mut self, skipped: usize, count: usize) -> Range<usize> {
+        let start = self.next + skipped;
+        self.next = start + count;
+        start..self.next
+    }
+
     /// Consumes `count` unread bytes as the next piece of the message being assembled.
     pub(super) fn append_to_message(&mut self, count: usize) {
         let piece = self.take(count);
@@ -350,10 +387,16 @@ impl Inbox {
 
     /// Owns the bytes at `range`, which end before the unread ones: small ones copied, large ones
     /// split off the block.
+    #[inline]
     pub(super) fn detach(&mut self, range: Range<usize>) -> Bytes {
         if range.len() < DETACH_BY_COPY || range.end > self.next {
             return Bytes::copy_from_slice(self.slice(range));
         }
+        self.split_off(range)
+    }
+
+    #[inline(never)]
+    fn split_off(&mut self, range: Range<usize>) -> Bytes {
         let mut front = self.block.split_to(range.end);
         for index in [
             &mut self.message,

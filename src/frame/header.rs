@@ -220,6 +220,8 @@ impl Header {
         }
     }
 
+    /// Not inlined, so that the short way stays short.
+    #[inline(never)]
     fn encode_long(&self, out: &mut Vec<u8>) {
         let mask = if self.key.is_some() { MASK } else { 0 };
         out.extend_from_slice(&[self.first(), LENGTH_64 | mask]);

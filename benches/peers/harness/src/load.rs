@@ -2,16 +2,16 @@
 //! all of their echoes, and starts again.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
 use crate::Result;
-use crate::traffic::Traffic;
+use crate::traffic::{Replies, Traffic, compressed_frame};
 
 /// How a browser asks for a WebSocket: 14 header fields.
-pub const REQUEST: &str = "GET /chat/room/1234567890 HTTP/1.1\r\n\
+const REQUEST: &str = "GET /chat/room/1234567890 HTTP/1.1\r\n\
     Host: 127.0.0.1:9001\r\n\
     Connection: Upgrade\r\n\
     Pragma: no-cache\r\n\
@@ -28,25 +28,35 @@ pub const REQUEST: &str = "GET /chat/room/1234567890 HTTP/1.1\r\n\
     Sec-Fetch-Mode: websocket\r\n\
     Sec-Fetch-Site: same-origin\r\n";
 
-/// What has been measured.
-#[derive(Default)]
-pub struct Measured {
-    pub messages: usize,
-    pub wall: Duration,
-    /// From the first byte written to the last byte of the echoes.
-    pub latencies: Vec<u32>,
+/// How long a server may take for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The request for a WebSocket, with these further header lines.
+pub fn request(further: &str) -> String {
+    format!("{REQUEST}{further}\r\n")
 }
 
-/// A TCP connection, and the opening handshake with these further header lines where there is one.
-pub fn connect(address: &str, raw: bool, extensions: &str) -> Result<(TcpStream, String)> {
-    let address: SocketAddr = address.parse()?;
-    let mut stream = TcpStream::connect(address)?;
+/// A TCP connection.
+pub fn connect(address: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    if raw {
-        return Ok((stream, String::new()));
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+/// A WebSocket that was asked for with these further header lines.
+pub fn open(address: &str, further: &str) -> Result<TcpStream> {
+    let mut stream = connect(address)?;
+    stream.write_all(request(further).as_bytes())?;
+    let answer = answer(&mut stream)?;
+    if answer.contains("permessage-deflate") == further.is_empty() {
+        return Err(format!("not what was asked for: {answer}").into());
     }
-    stream.write_all(format!("{REQUEST}{extensions}\r\n").as_bytes())?;
+    Ok(stream)
+}
+
+/// The response that opens a WebSocket, with nothing behind it.
+pub fn answer(stream: &mut TcpStream) -> Result<String> {
     let mut head = Vec::new();
     let mut room = [0; 4096];
     while !head.ends_with(b"\r\n\r\n") {
@@ -56,17 +66,33 @@ pub fn connect(address: &str, raw: bool, extensions: &str) -> Result<(TcpStream,
         }
     }
     let head = String::from_utf8(head)?;
-    if !head.starts_with("HTTP/1.1 101") {
-        return Err(format!("the server answered {head}").into());
+    if head.starts_with("HTTP/1.1 101") {
+        Ok(head)
+    } else {
+        Err(format!("no WebSocket: {head}").into())
     }
-    Ok((stream, head))
+}
+
+/// What has been measured.
+#[derive(Default)]
+pub struct Measured {
+    pub messages: usize,
+    /// Of the echoes.
+    pub bytes: usize,
+    pub wall: Duration,
+    /// Nanoseconds from the first byte written to the last byte of the echoes.
+    pub latencies: Vec<u32>,
 }
 
 struct Client {
     stream: mio::net::TcpStream,
+    /// Which request is under way, and how much of it and of its echoes.
+    turn: usize,
     written: usize,
     received: usize,
     since: Instant,
+    /// The start of a compressed echo.
+    head: Vec<u8>,
 }
 
 /// The connections and what they exchange.
@@ -91,9 +117,12 @@ impl<'a> Load<'a> {
                 .register(&mut stream, Token(token), interest)?;
             clients.push(Client {
                 stream,
+                // Not all the same at the same time.
+                turn: token * 7919,
                 written: 0,
                 received: 0,
                 since: Instant::now(),
+                head: Vec::new(),
             });
         }
         Ok(Self {
@@ -106,8 +135,9 @@ impl<'a> Load<'a> {
         })
     }
 
-    /// Lets all connections talk for so long. At the end all echoes have come.
-    pub fn run(&mut self, time: Duration, check_all: bool) -> Result<Measured> {
+    /// Lets all connections talk for so long. At the end all echoes have come. Looks at all of them
+    /// while that is not measured, and at some of them otherwise.
+    pub fn run(&mut self, time: Duration, look: Look) -> Result<Measured> {
         let mut measured = Measured {
             latencies: Vec::with_capacity(1 << 20),
             ..Measured::default()
@@ -119,22 +149,22 @@ impl<'a> Load<'a> {
             client.start(start, self.traffic)?;
         }
         while talking > 0 {
-            let patience = Some(Duration::from_secs(10));
-            self.poll.poll(&mut self.events, patience)?;
+            self.poll.poll(&mut self.events, Some(PATIENCE))?;
             if self.events.is_empty() {
-                return Err(format!("{talking} connections got no echo in 10 s").into());
+                return Err(format!("{talking} connections got no echo").into());
             }
             for event in &self.events {
                 let client = &mut self.clients[event.token().0];
                 client.write(self.traffic)?;
                 self.reads += 1;
-                let check = check_all || self.reads.is_multiple_of(16);
-                if !client.read(self.traffic, &mut self.room, check)? {
+                let look = look == Look::AtAll || self.reads.is_multiple_of(16);
+                if !client.read(self.traffic, &mut self.room, look)? {
                     continue;
                 }
                 let now = Instant::now();
                 let latency = (now - client.since).as_nanos();
                 measured.messages += self.traffic.messages;
+                measured.bytes += client.received;
                 measured
                     .latencies
                     .push(latency.try_into().unwrap_or(u32::MAX));
@@ -150,16 +180,26 @@ impl<'a> Load<'a> {
     }
 }
 
+/// How many of the echoes to compare with what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    AtAll,
+    AtSome,
+}
+
 impl Client {
     fn start(&mut self, now: Instant, traffic: &Traffic) -> Result<()> {
         (self.written, self.received) = (0, 0);
+        self.turn = (self.turn + 1) % traffic.requests.len();
+        self.head.clear();
         self.since = now;
         self.write(traffic)
     }
 
     /// Writes what the stream takes.
     fn write(&mut self, traffic: &Traffic) -> Result<()> {
-        while let Some(rest @ [_, ..]) = traffic.request.get(self.written..) {
+        let request = &traffic.requests[self.turn];
+        while let Some(rest @ [_, ..]) = request.get(self.written..) {
             match self.stream.write(rest) {
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -170,29 +210,40 @@ impl Client {
     }
 
     /// Reads what is there. Tells whether this was the rest of the echoes.
-    fn read(&mut self, traffic: &Traffic, room: &mut [u8], check: bool) -> Result<bool> {
+    fn read(&mut self, traffic: &Traffic, room: &mut [u8], look: bool) -> Result<bool> {
         loop {
-            let expected = &traffic.reply[self.received..];
-            if expected.is_empty() {
-                return Ok(false); // between two turns
-            }
-            match self.stream.read(room) {
+            let count = match self.stream.read(room) {
                 Ok(0) => return Err("the server closed".into()),
-                Ok(count) if count > expected.len() => return Err("too long an echo".into()),
-                Ok(count) => {
-                    if check && room[..count] != expected[..count] {
-                        return Err("the echo differs from what was sent".into());
-                    }
-                    self.received += count;
-                    if count == expected.len() {
-                        return Ok(true);
-                    }
-                    if count < room.len() {
-                        return Ok(false);
-                    }
-                }
+                Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error.into()),
+            };
+            let before = self.received;
+            self.received += count;
+            let expected = match &traffic.replies {
+                Replies::Exactly(reply) => {
+                    let expected = reply.get(before..self.received);
+                    let expected = expected.ok_or("more came than was sent")?;
+                    if look && room[..count] != *expected {
+                        return Err("the echo differs from what was sent".into());
+                    }
+                    reply.len()
+                }
+                Replies::Compressed => {
+                    self.head
+                        .extend(room[..count].iter().take(4 - self.head.len().min(4)));
+                    let frame = compressed_frame(&self.head)?;
+                    frame.map_or(usize::MAX, |(header, payload)| header + payload)
+                }
+            };
+            if self.received > expected {
+                return Err("more came than was sent".into());
+            }
+            if self.received == expected {
+                return Ok(true);
+            }
+            if count < room.len() {
+                return Ok(false);
             }
         }
     }

@@ -1,43 +1,42 @@
 //! Runs the echo servers against each other; see the README.
 
+#[path = "../../../src/json.rs"]
+mod json;
 mod load;
 mod measure;
 mod peers;
+mod results;
 mod rows;
 mod server;
 mod traffic;
 
 use std::env;
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use measure::{Sample, Times, median};
+use measure::{Sample, Times};
 use peers::{PEERS, Peer};
+use results::{Machine, PeerResults, Results, RowResults};
 use rows::{ROWS, Row, What};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: compare [--quick] [--rounds N] [--milliseconds N] \
-                     [--only ROW[/PEER]]... [--list]";
+                     [--only ROW[/PEER]]... [--store FILE]\n       \
+                     compare --render FILE FOLDER\n       compare --list";
 
 struct Plan {
     times: Times,
     rounds: usize,
     /// Parts of the names of rows and peers. None at all: everything.
     only: Vec<(String, String)>,
+    store: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
-    let plan = match parse(env::args().skip(1)) {
-        Ok(Some(plan)) => plan,
-        Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}\n{USAGE}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match run(&plan) {
+    match act(env::args().skip(1)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -46,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>> {
+fn act(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let mut plan = Plan {
         times: Times {
             warm_up: Duration::from_millis(150),
@@ -54,9 +53,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>> {
         },
         rounds: 5,
         only: Vec::new(),
+        store: None,
     };
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or("something is missing behind it");
+        let mut value = || arguments.next().ok_or(USAGE);
         match &*argument {
             "--quick" => {
                 plan.times.measured = Duration::from_millis(200);
@@ -72,95 +72,141 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Plan>> {
                 let (row, peer) = only.split_once('/').unwrap_or((&only, ""));
                 plan.only.push((row.to_owned(), peer.to_owned()));
             }
+            "--store" => plan.store = Some(value()?.into()),
             "--list" => {
-                for row in ROWS {
-                    let names = PEERS.iter().filter(|peer| row.admits(peer));
-                    let names: Vec<_> = names.map(|peer| peer.name).collect();
-                    println!("{}: {}", row.name, names.join(", "));
-                }
-                return Ok(None);
+                list();
+                return Ok(());
             }
-            other => return Err(format!("unknown argument {other}").into()),
+            _ => return Err(USAGE.into()),
         }
     }
-    Ok(Some(plan))
+    run(&plan)
+}
+
+fn list() {
+    for row in ROWS {
+        let names = PEERS.iter().filter(|peer| row.admits(peer));
+        let names: Vec<_> = names.map(|peer| peer.name).collect();
+        println!("{}: {}", row.name, names.join(" | "));
+    }
 }
 
 impl Plan {
     fn wants(&self, row: &Row, peer: &Peer) -> bool {
-        let found = |part: &str, name: &str| name.contains(part);
-        let mut only = self.only.iter();
-        self.only.is_empty()
-            || only.any(|(rows, peers)| {
-                found(rows, row.name) && (found(peers, peer.name) || peer.name == row.reference())
-            })
+        let is_wanted = |(rows, peers): &(String, String)| {
+            row.name.contains(rows) && (peer.name.contains(peers) || peer.name == row.reference())
+        };
+        row.admits(peer) && (self.only.is_empty() || self.only.iter().any(is_wanted))
     }
 }
 
 fn run(plan: &Plan) -> Result<()> {
     server::settle_in()?;
+    let mut results = Results {
+        machine: Machine::this()?,
+        rounds: plan.rounds,
+        milliseconds: plan.times.measured.as_millis(),
+        rows: Vec::new(),
+    };
     for row in ROWS {
-        let peers = PEERS
-            .iter()
-            .filter(|peer| row.admits(peer) && plan.wants(row, peer));
+        let peers = PEERS.iter().filter(|peer| plan.wants(row, peer));
         let peers: Vec<_> = peers.collect();
-        if peers.is_empty() {
+        // With the reference alone there is nothing to compare.
+        if peers.iter().all(|peer| peer.name == row.reference()) {
             continue;
         }
-        println!("\n{}", row.name);
-        let samples = rounds(plan, row, &peers)?;
-        print(&peers, &samples);
+        let measured = rounds(plan, row, &peers)?;
+        print(row, &measured);
+        results.rows.push(measured);
+        // What was measured is not lost if something goes wrong later.
+        if let Some(path) = &plan.store {
+            results.save(path)?;
+        }
     }
     Ok(())
 }
 
-/// The samples of each peer.
-fn rounds(plan: &Plan, row: &Row, peers: &[&Peer]) -> Result<Vec<Vec<Sample>>> {
-    let mut samples = vec![Vec::new(); peers.len()];
+fn rounds(plan: &Plan, row: &Row, peers: &[&Peer]) -> Result<RowResults> {
+    let mut measured = RowResults {
+        row: row.name.to_owned(),
+        peers: Vec::new(),
+    };
+    for peer in peers {
+        measured.peers.push(PeerResults {
+            name: peer.name.to_owned(),
+            samples: Vec::new(),
+        });
+    }
     for _ in 0..plan.rounds {
-        let mut reference = f64::NAN;
-        for (peer, samples) in peers.iter().zip(&mut samples) {
-            let What::Echo(echo) = row.what;
-            let sample = measure::echo(peer, &echo, plan.times);
-            let mut sample = sample.map_err(|error| format!("{}: {error}", peer.name))?;
+        let mut reference = 0.0;
+        for (peer, results) in peers.iter().zip(&mut measured.peers) {
+            let sample = measure::sample(peer, row.what, plan.times);
+            let sample = sample.map_err(|error| format!("{}/{}: {error}", row.name, peer.name))?;
             if peer.name == row.reference() {
                 reference = sample.cpu;
             }
-            sample.ratio = sample.cpu / reference;
-            samples.push(sample);
+            results.samples.push(sample);
         }
-        for samples in &mut samples {
-            if let Some(sample) = samples.last_mut() {
-                sample.ratio = sample.cpu / reference;
+        if reference > 0.0 {
+            for results in &mut measured.peers {
+                if let Some(sample) = results.samples.last_mut() {
+                    sample.ratio = sample.cpu / reference;
+                }
             }
         }
     }
-    Ok(samples)
+    Ok(measured)
 }
 
-fn print(peers: &[&Peer], samples: &[Vec<Sample>]) {
-    println!(
-        "{:24} {:>9} {:>6} {:>13} {:>10} {:>8} {:>8} {:>7} {:>7} {:>7}",
-        "", "µs CPU", "ratio", "(min-max)", "1/s", "p50 µs", "p99 µs", "server", "load", "others"
-    );
-    for (peer, samples) in peers.iter().zip(samples) {
-        let of = |value: fn(&Sample) -> f64| median(samples.iter().map(value));
-        let ratios = samples.iter().map(|sample| sample.ratio);
-        let (least, most) = ratios.fold((f64::INFINITY, 0.0_f64), |(least, most), ratio| {
-            (least.min(ratio), most.max(ratio))
-        });
+fn print(row: &Row, measured: &RowResults) {
+    let speeds = !matches!(row.what, What::Idle { .. } | What::Burst(_));
+    println!("\n{}", row.name);
+    if speeds {
         println!(
-            "{:24} {:9.3} {:6.3} {:>13} {:10.0} {:8.1} {:8.1} {:6.0}% {:6.0}% {:6.0}%",
-            peer.name,
-            of(|sample| sample.cpu),
-            of(|sample| sample.ratio),
-            format!("({least:.2}-{most:.2})"),
-            of(|sample| sample.rate),
-            of(|sample| sample.p50),
-            of(|sample| sample.p99),
-            100.0 * of(|sample| sample.server),
-            100.0 * of(|sample| sample.generator),
-            100.0 * of(|sample| sample.others),
+            "{:24} {:>9} {:>6} {:>13} {:>10} {:>8} {:>8} {:>7} {:>7} {:>7}",
+            "",
+            "µs CPU",
+            "ratio",
+            "(min-max)",
+            "1/s",
+            "p50 µs",
+            "p99 µs",
+            "server",
+            "load",
+            "others"
         );
     }
+    for peer in &measured.peers {
+        print!("{:24}", peer.name);
+        if speeds {
+            print_speed(peer);
+        }
+        let memory = peer.median(|sample| sample.memory);
+        if memory > 0.0 {
+            print!(" {memory:9.0} bytes per connection");
+        }
+        if let What::Deflate { .. } = row.what {
+            print!(" {:6.0} bytes per echo", peer.median(|sample| sample.bytes));
+        }
+        println!();
+    }
+}
+
+fn print_speed(peer: &PeerResults) {
+    let ratios = peer.samples.iter().map(|sample| sample.ratio);
+    let least = ratios.clone().fold(f64::INFINITY, f64::min);
+    let most = ratios.fold(0.0, f64::max);
+    let of = |value: fn(&Sample) -> f64| peer.median(value);
+    print!(
+        " {:9.3} {:6.3} {:>13} {:10.0} {:8.1} {:8.1} {:6.0}% {:6.0}% {:6.0}%",
+        of(|sample| sample.cpu),
+        of(|sample| sample.ratio),
+        format!("({least:.2}-{most:.2})"),
+        of(|sample| sample.rate),
+        of(|sample| sample.p50),
+        of(|sample| sample.p99),
+        100.0 * of(|sample| sample.server),
+        100.0 * of(|sample| sample.generator),
+        100.0 * of(|sample| sample.others),
+    );
 }

@@ -1,24 +1,27 @@
 //! One measurement: a fresh server, warmed up, and what it did.
 
-use std::time::Duration;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::load::{Load, connect};
-use crate::peers::Peer;
-use crate::rows::Echo;
+use crate::load::{self, Load, Look, Measured};
+use crate::peers::{Opening, Peer};
+use crate::rows::{Echo, What};
 use crate::server::{Server, busy_time, own_processor_time};
-use crate::traffic::Traffic;
+use crate::traffic::{Inflater, Kind, Traffic, compressed_frame};
 
 /// What one round said about one peer.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Sample {
-    /// Microseconds of the server's processor time for each message.
+    /// Microseconds of the server's processor time for each message, or for each connection.
     pub cpu: f64,
-    /// The same, divided by that of the reference in the same round.
+    /// The same, divided by that of the reference in the same round, where there is one.
     pub ratio: f64,
-    /// Messages per second, whichever side was the slower one.
+    /// Messages or connections per second, whichever side was the slower one.
     pub rate: f64,
     /// Microseconds until all echoes of what was written at once had come.
     pub p50: f64,
@@ -28,6 +31,10 @@ pub struct Sample {
     pub generator: f64,
     /// How much of one core other processes took meanwhile. More than a little spoils the sample.
     pub others: f64,
+    /// Bytes of memory for each connection.
+    pub memory: f64,
+    /// Bytes on the wire for each echo.
+    pub bytes: f64,
 }
 
 /// How long to let a server talk.
@@ -37,54 +44,225 @@ pub struct Times {
     pub measured: Duration,
 }
 
-pub fn echo(peer: &Peer, echo: &Echo, times: Times) -> Result<Sample> {
-    let mut traffic = Traffic::frames(echo.kind, echo.size, echo.depth);
-    let mut arguments = peer.arguments.to_vec();
-    let bytes = traffic.bytes();
-    if peer.raw {
-        arguments.extend(["--bytes", &bytes]);
-        traffic = traffic.raw();
+pub fn sample(peer: &Peer, what: What, times: Times) -> Result<Sample> {
+    match what {
+        What::Echo(what) => echo(peer, &what, times),
+        What::Idle { connections } => idle(peer, connections),
+        What::Burst(what) => burst(peer, &what, times),
+        What::Deflate { takeover } => deflate(peer, takeover, times),
+        What::Handshake => handshake(peer, times),
     }
-    let server = Server::start(peer.program, arguments)?;
-    let streams: Result<Vec<_>> = (0..echo.connections)
-        .map(|_| Ok(connect(&server.address, peer.raw, "")?.0))
-        .collect();
-    let mut load = Load::new(streams?, &traffic)?;
-    load.run(times.warm_up, true)?;
-    let (server_before, own_before) = (server.processor_time()?, own_processor_time()?);
-    let busy_before = busy_time()?;
-    let mut measured = load.run(times.measured, false)?;
-    let busy = (busy_time()? - busy_before).as_secs_f64();
+}
+
+fn echo(peer: &Peer, what: &Echo, times: Times) -> Result<Sample> {
+    let (server, traffic) = start(peer, what)?;
+    let streams = connections(peer, &server, what.connections)?;
+    talk(&server, streams, &traffic, times)
+}
+
+/// A server, and what to exchange with it.
+fn start(peer: &Peer, what: &Echo) -> Result<(Server, Traffic)> {
+    let traffic = Traffic::frames(what.kind, what.size, what.depth);
+    if !peer.raw {
+        let server = Server::start(peer.program, peer.arguments.iter().copied())?;
+        return Ok((server, traffic));
+    }
+    let bytes = traffic.bytes();
+    let proportion = ["--bytes", &bytes];
+    let arguments = peer.arguments.iter().copied().chain(proportion);
+    Ok((Server::start(peer.program, arguments)?, traffic.as_raw()))
+}
+
+fn connections(peer: &Peer, server: &Server, count: usize) -> Result<Vec<TcpStream>> {
+    let open = || match peer.raw {
+        true => load::connect(&server.address),
+        false => load::open(&server.address, ""),
+    };
+    (0..count).map(|_| open()).collect()
+}
+
+fn talk(
+    server: &Server,
+    streams: Vec<TcpStream>,
+    traffic: &Traffic,
+    times: Times,
+) -> Result<Sample> {
+    let mut load = Load::new(streams, traffic)?;
+    load.run(times.warm_up, Look::AtAll)?;
+    observe(server, || load.run(times.measured, Look::AtSome))
+}
+
+/// What a server did meanwhile.
+fn observe(server: &Server, work: impl FnOnce() -> Result<Measured>) -> Result<Sample> {
+    let server_before = server.processor_time()?;
+    let (own_before, busy_before) = (own_processor_time()?, busy_time()?);
+    let mut measured = work()?;
     let own = (own_processor_time()? - own_before).as_secs_f64();
+    let busy = (busy_time()? - busy_before).as_secs_f64();
     let time = (server.processor_time()? - server_before).as_secs_f64();
     measured.latencies.sort_unstable();
     let quantile = |share: f64| {
         let latencies = &measured.latencies;
         let index = (latencies.len() as f64 * share) as usize;
-        latencies
-            .get(index.min(latencies.len() - 1))
-            .map_or(0.0, |nanoseconds| f64::from(*nanoseconds) / 1000.0)
+        let latency = latencies.get(index).or(latencies.last());
+        latency.map_or(0.0, |nanoseconds| f64::from(*nanoseconds) / 1000.0)
     };
     let messages = measured.messages as f64;
     let wall = measured.wall.as_secs_f64();
     Ok(Sample {
         cpu: time * 1e6 / messages,
-        ratio: 0.0,
         rate: messages / wall,
         p50: quantile(0.5),
         p99: quantile(0.99),
         server: time / wall,
         generator: own / wall,
         others: (busy - time - own).max(0.0) / wall,
+        bytes: measured.bytes as f64 / messages,
+        ..Sample::default()
     })
 }
 
-pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_unstable_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        count if count % 2 == 1 => values[count / 2],
-        count => f64::midpoint(values[count / 2 - 1], values[count / 2]),
+/// What the server's memory has grown by, when each of its connections has had an echo.
+fn idle(peer: &Peer, count: usize) -> Result<Sample> {
+    let what = Echo {
+        connections: count,
+        depth: 1,
+        size: 16,
+        kind: Kind::Binary,
+    };
+    let (server, traffic) = start(peer, &what)?;
+    let before = server.resident()?;
+    let mut streams = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut stream = connections(peer, &server, 1)?.remove(0);
+        stream.write_all(&traffic.requests[0])?;
+        let mut echo = vec![0; traffic.reply().len()];
+        stream.read_exact(&mut echo)?;
+        if echo != traffic.reply() {
+            return Err("the echo differs from what was sent".into());
+        }
+        streams.push(stream);
     }
+    memory(&server, before, count)
+}
+
+/// The same when they have been busy before.
+fn burst(peer: &Peer, what: &Echo, times: Times) -> Result<Sample> {
+    let (server, traffic) = start(peer, what)?;
+    let before = server.resident()?;
+    let streams = connections(peer, &server, what.connections)?;
+    let mut load = Load::new(streams, &traffic)?;
+    load.run(times.measured, Look::AtSome)?;
+    memory(&server, before, what.connections)
+}
+
+fn memory(server: &Server, before: u64, connections: usize) -> Result<Sample> {
+    // Some give memory back a moment later only.
+    sleep(Duration::from_millis(300));
+    let grown = server.resident()?.saturating_sub(before);
+    Ok(Sample {
+        memory: grown as f64 / connections as f64,
+        ..Sample::default()
+    })
+}
+
+/// How many connections talk compressed.
+const COMPRESSED: usize = 64;
+
+fn deflate(peer: &Peer, takeover: bool, times: Times) -> Result<Sample> {
+    let argument = if takeover {
+        "--deflate=takeover"
+    } else {
+        "--deflate"
+    };
+    let arguments = peer.arguments.iter().copied().chain([argument]);
+    let server = Server::start(peer.program, arguments)?;
+    let before = server.resident()?;
+    let (traffic, texts) = Traffic::compressed()?;
+    let offer = if takeover {
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    } else {
+        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+         client_no_context_takeover\r\n"
+    };
+    check_deflate(&mut load::open(&server.address, offer)?, &traffic, &texts)?;
+    let streams: Result<Vec<_>> = (0..COMPRESSED)
+        .map(|_| load::open(&server.address, offer))
+        .collect();
+    let mut load = Load::new(streams?, &traffic)?;
+    load.run(times.warm_up, Look::AtSome)?;
+    let mut sample = observe(&server, || load.run(times.measured, Look::AtSome))?;
+    sample.memory = memory(&server, before, COMPRESSED)?.memory;
+    Ok(sample)
+}
+
+/// Whether the echoes are what was sent, on a connection of its own from its first message on: they
+/// may refer to what came before.
+fn check_deflate(stream: &mut TcpStream, traffic: &Traffic, texts: &[String]) -> Result<()> {
+    let mut inflater = Inflater::new();
+    for (request, text) in traffic.requests.iter().zip(texts).take(50) {
+        stream.write_all(request)?;
+        let mut echo = Vec::new();
+        let mut room = [0; 4096];
+        let payload = loop {
+            let count = stream.read(&mut room)?;
+            echo.extend_from_slice(&room[..count]);
+            if let Some((header, payload)) = compressed_frame(&echo)?
+                && echo.len() >= header + payload
+            {
+                break &echo[header..];
+            }
+            if count == 0 {
+                return Err("the server closed".into());
+            }
+        };
+        if inflater.inflate(payload)? != text.as_bytes() {
+            return Err("the echo inflates to something else".into());
+        }
+    }
+    Ok(())
+}
+
+/// How many connections are opened before the first of them is closed.
+const AT_ONCE: usize = 32;
+
+/// The size of the response with nothing but what is required.
+const RESPONSE: usize = 129;
+
+fn handshake(peer: &Peer, times: Times) -> Result<Sample> {
+    let request = load::request("");
+    let mut arguments = peer.arguments.to_vec();
+    let bytes = format!("{}:{RESPONSE}", request.len());
+    if peer.raw {
+        arguments.extend(["--bytes", &bytes]);
+    }
+    if peer.opening == Opening::Hyper {
+        arguments.push("--upgrade");
+    }
+    let server = Server::start(peer.program, arguments)?;
+    let rounds = |time: Duration| -> Result<Measured> {
+        let start = Instant::now();
+        let mut measured = Measured::default();
+        while start.elapsed() < time {
+            let mut streams = Vec::with_capacity(AT_ONCE);
+            for _ in 0..AT_ONCE {
+                streams.push(load::connect(&server.address)?);
+            }
+            for stream in &mut streams {
+                stream.write_all(request.as_bytes())?;
+            }
+            for stream in &mut streams {
+                if peer.raw {
+                    stream.read_exact(&mut [0; RESPONSE])?;
+                } else {
+                    load::answer(stream)?;
+                }
+            }
+            measured.messages += AT_ONCE;
+        }
+        measured.wall = start.elapsed();
+        Ok(measured)
+    };
+    rounds(times.warm_up)?;
+    observe(&server, || rounds(times.measured))
 }

@@ -1,11 +1,12 @@
 //! What is measured.
 
-use crate::peers::{self, Part, Peer};
+use crate::peers::{self, Opening, Part, Peer};
 use crate::traffic::Kind;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Echo {
     pub connections: usize,
+    /// How many messages a connection sends at once, before it waits for their echoes.
     pub depth: usize,
     pub size: usize,
     pub kind: Kind,
@@ -13,51 +14,95 @@ pub struct Echo {
 
 #[derive(Clone, Copy, Debug)]
 pub enum What {
+    /// Processor time of echoes.
     Echo(Echo),
+    /// Memory of connections that are idle, after an echo each.
+    Idle { connections: usize },
+    /// Memory of connections that are idle again, after a burst.
+    Burst(Echo),
+    /// Processor time of echoes of compressed messages.
+    Deflate { takeover: bool },
+    /// Processor time of connections that are opened and closed.
+    Handshake,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     pub name: &'static str,
+    /// How a table calls it.
+    pub title: &'static str,
     pub what: What,
 }
 
-const fn echo(name: &'static str, connections: usize, depth: usize, size: usize) -> Row {
-    Row {
-        name,
-        what: What::Echo(Echo {
-            connections,
-            depth,
-            size,
-            kind: Kind::Binary,
-        }),
+const fn binary(connections: usize, depth: usize, size: usize) -> Echo {
+    Echo {
+        connections,
+        depth,
+        size,
+        kind: Kind::Binary,
     }
 }
 
-const fn text(row: Row) -> Row {
-    let What::Echo(echo) = row.what;
-    let kind = Kind::Text;
-    Row {
-        what: What::Echo(Echo { kind, ..echo }),
-        ..row
-    }
+const fn row(name: &'static str, title: &'static str, what: What) -> Row {
+    Row { name, title, what }
 }
+
+const fn echo(name: &'static str, title: &'static str, c: usize, depth: usize, size: usize) -> Row {
+    row(name, title, What::Echo(binary(c, depth, size)))
+}
+
+const K: usize = 1024;
 
 pub const ROWS: &[Row] = &[
-    echo("ping-1x16", 1, 1, 16),
-    echo("ping-1x1K", 1, 1, 1024),
-    echo("ping-1x16K", 1, 1, 16 * 1024),
-    echo("ping-64x16", 64, 1, 16),
-    echo("ping-64x1K", 64, 1, 1024),
-    text(echo("ping-64x1K-text", 64, 1, 1024)),
-    echo("ping-64x16K", 64, 1, 16 * 1024),
-    echo("ping-500x16", 500, 1, 16),
-    echo("ping-500x1K", 500, 1, 1024),
-    echo("ping-500x16K", 500, 1, 16 * 1024),
-    echo("pipe-16x64x16", 16, 64, 16),
-    echo("pipe-16x32x1K", 16, 32, 1024),
-    echo("pipe-16x32x16K", 16, 32, 16 * 1024),
-    echo("large-4x1M", 4, 1, 1024 * 1024),
+    echo("ping-1x16", "16 B", 1, 1, 16),
+    echo("ping-1x1K", "1 KiB", 1, 1, K),
+    echo("ping-1x16K", "16 KiB", 1, 1, 16 * K),
+    echo("ping-64x16", "16 B", 64, 1, 16),
+    echo("ping-64x1K", "1 KiB", 64, 1, K),
+    row(
+        "ping-64x1K-text",
+        "1 KiB of text",
+        What::Echo(Echo {
+            kind: Kind::Text,
+            ..binary(64, 1, K)
+        }),
+    ),
+    echo("ping-64x16K", "16 KiB", 64, 1, 16 * K),
+    echo("ping-500x16", "16 B", 500, 1, 16),
+    echo("ping-500x1K", "1 KiB", 500, 1, K),
+    echo("ping-500x16K", "16 KiB", 500, 1, 16 * K),
+    echo("pipe-16x64x16", "64 × 16 B", 16, 64, 16),
+    echo("pipe-16x32x1K", "32 × 1 KiB", 16, 32, K),
+    echo("pipe-16x32x16K", "32 × 16 KiB", 16, 32, 16 * K),
+    echo("large-4x1M", "1 MiB", 4, 1, K * K),
+    row(
+        "idle-10000",
+        "idle",
+        What::Idle {
+            connections: 10_000,
+        },
+    ),
+    row(
+        "burst-1K",
+        "after 32 × 1 KiB at once",
+        What::Burst(binary(100, 32, K)),
+    ),
+    row(
+        "burst-1M",
+        "after 1 MiB messages",
+        What::Burst(binary(32, 1, K * K)),
+    ),
+    row(
+        "deflate",
+        "no context takeover",
+        What::Deflate { takeover: false },
+    ),
+    row(
+        "deflate-takeover",
+        "context takeover",
+        What::Deflate { takeover: true },
+    ),
+    row("handshake", "opened and closed", What::Handshake),
 ];
 
 /// A thread for each connection is for few connections.
@@ -66,25 +111,40 @@ const MOST_THREADS: usize = 100;
 impl Row {
     /// The peer that all others are compared with.
     pub fn reference(&self) -> &'static str {
-        if self.is_large() {
-            peers::LARGE_REFERENCE
-        } else {
-            peers::REFERENCE
+        match self.what {
+            What::Echo(echo) if echo.is_large() => peers::LARGE_REFERENCE,
+            _ => peers::REFERENCE,
         }
     }
 
-    fn is_large(&self) -> bool {
-        let What::Echo(echo) = self.what;
-        echo.size > 64 * 1024
-    }
-
     pub fn admits(&self, peer: &Peer) -> bool {
-        let What::Echo(echo) = self.what;
-        let fits = match peer.part {
-            Part::Everywhere => true,
-            Part::Pipelined => echo.depth > 1,
-            Part::Large => self.is_large(),
-        };
-        fits && (!peer.threads || echo.connections <= MOST_THREADS)
+        let part = peer.part;
+        let common = part == Part::Everywhere;
+        match self.what {
+            What::Echo(echo) => {
+                let batches = part == Part::Pipelined && echo.depth > 1;
+                let is_tuned = part == Part::Tuned && echo.depth == 1;
+                let reads_much = part == Part::Large && echo.is_large();
+                let fits = !peer.threads || echo.connections <= MOST_THREADS;
+                (common || batches || is_tuned || reads_much) && fits
+            }
+            What::Idle { .. } => {
+                (common || matches!(part, Part::Tuned | Part::Memory)) && !peer.threads
+            }
+            What::Burst(echo) => {
+                let batches = part == Part::Pipelined && echo.depth > 1;
+                common || batches || part == Part::Memory
+            }
+            What::Deflate { takeover } => {
+                matches!(part, Part::Deflate { takeover: can } if can || !takeover)
+            }
+            What::Handshake => common && peer.opening != Opening::Others,
+        }
+    }
+}
+
+impl Echo {
+    fn is_large(&self) -> bool {
+        self.size > 64 * K
     }
 }

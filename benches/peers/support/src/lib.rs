@@ -13,8 +13,8 @@ pub use handshake::{answer, open};
 /// The largest message that a server has to take. Its default limit may be lower, or none.
 pub const LARGEST: usize = 16 * 1024 * 1024;
 
-/// What a server is told: `ADDRESS [--quiet] [--batch] [--deflate[=takeover]] [--read BYTES]
-/// [--bytes IN:OUT]`.
+/// What a server is told: `ADDRESS [--quiet] [--batch] [--tuned] [--upgrade] [--deflate[=takeover]]
+/// [--read BYTES] [--bytes IN:OUT]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Queue answers while more messages are ready, then write them together: by hand, where the
@@ -23,6 +23,10 @@ pub struct Options {
     /// permessage-deflate, and whether the context is kept between messages.
     pub deflate: bool,
     pub takeover: bool,
+    /// Let the library open the connections, though that may cost more later.
+    pub upgrade: bool,
+    /// Larger buffers, where a library's own benchmarks use them.
+    pub tuned: bool,
     /// For servers that know no protocol: the size of reads, and that of so many bytes that come so
     /// many go back, since frames of servers have no masking key.
     pub read: Option<usize>,
@@ -38,6 +42,8 @@ impl Options {
             match &*argument {
                 "--quiet" => {}
                 "--batch" => options.batch = true,
+                "--upgrade" => options.upgrade = true,
+                "--tuned" => options.tuned = true,
                 "--deflate" => options.deflate = true,
                 "--deflate=takeover" => (options.deflate, options.takeover) = (true, true),
                 "--read" => {

@@ -31,17 +31,21 @@ fn config() -> Config {
     config
 }
 
-async fn serve(
+/// The handshake needs more than the connection. Boxed, it is freed behind it, and the task that
+/// waits for messages is as small as it can be, as in the example.
+fn serve(
     stream: TcpStream,
     options: Options,
     accepting: server::Options,
-) -> Result<(), Error> {
-    let socket = accept_tcp(stream, &accepting).await?;
-    drop(accepting);
-    if options.batch {
-        owned(socket).await
-    } else {
-        lent(socket).await
+) -> impl Future<Output = Result<(), Error>> + Send {
+    let opening = Box::pin(async move { accept_tcp(stream, &accepting).await });
+    async move {
+        let socket = opening.await?;
+        if options.batch {
+            owned(socket).await
+        } else {
+            lent(socket).await
+        }
     }
 }
 

@@ -5,9 +5,12 @@ mod json;
 mod load;
 mod measure;
 mod peers;
+mod report;
 mod results;
 mod rows;
 mod server;
+mod svg;
+mod tables;
 mod traffic;
 
 use std::env;
@@ -24,15 +27,16 @@ use rows::{ROWS, Row, What};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: compare [--quick] [--rounds N] [--milliseconds N] \
-                     [--only ROW[/PEER]]... [--store FILE]\n       \
-                     compare --render FILE FOLDER\n       compare --list";
+                     [--only ROW[/PEER]]... [--report FOLDER]\n       \
+                     compare --render FOLDER\n       compare --list";
 
 struct Plan {
     times: Times,
     rounds: usize,
     /// Parts of the names of rows and peers. None at all: everything.
     only: Vec<(String, String)>,
-    store: Option<PathBuf>,
+    /// Where RESULTS.md goes, with the pictures and the samples in a folder beside it.
+    report: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -53,7 +57,7 @@ fn act(mut arguments: impl Iterator<Item = String>) -> Result<()> {
         },
         rounds: 5,
         only: Vec::new(),
-        store: None,
+        report: None,
     };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(USAGE);
@@ -72,7 +76,11 @@ fn act(mut arguments: impl Iterator<Item = String>) -> Result<()> {
                 let (row, peer) = only.split_once('/').unwrap_or((&only, ""));
                 plan.only.push((row.to_owned(), peer.to_owned()));
             }
-            "--store" => plan.store = Some(value()?.into()),
+            "--report" => plan.report = Some(value()?.into()),
+            "--render" => {
+                let folder: PathBuf = value()?.into();
+                return report::write(&Results::load(&folder)?, &folder);
+            }
             "--list" => {
                 list();
                 return Ok(());
@@ -119,39 +127,47 @@ fn run(plan: &Plan) -> Result<()> {
         print(row, &measured);
         results.rows.push(measured);
         // What was measured is not lost if something goes wrong later.
-        if let Some(path) = &plan.store {
-            results.save(path)?;
+        if let Some(folder) = &plan.report {
+            results.save(folder)?;
         }
     }
-    Ok(())
+    match &plan.report {
+        Some(folder) => report::write(&results, folder),
+        None => Ok(()),
+    }
 }
 
+/// All peers take turns, each round beginning with another one.
 fn rounds(plan: &Plan, row: &Row, peers: &[&Peer]) -> Result<RowResults> {
+    let named = |peer: &&Peer| PeerResults {
+        name: peer.name.to_owned(),
+        samples: Vec::new(),
+    };
     let mut measured = RowResults {
         row: row.name.to_owned(),
-        peers: Vec::new(),
+        peers: peers.iter().map(named).collect(),
     };
-    for peer in peers {
-        measured.peers.push(PeerResults {
-            name: peer.name.to_owned(),
-            samples: Vec::new(),
-        });
-    }
-    for _ in 0..plan.rounds {
-        let mut reference = 0.0;
-        for (peer, results) in peers.iter().zip(&mut measured.peers) {
+    let rounds = plan.rounds.min(row.most_rounds());
+    for round in 0..rounds {
+        let first = round * peers.len() / rounds;
+        for turn in 0..peers.len() {
+            let index = (first + turn) % peers.len();
+            let peer = peers[index];
             let sample = measure::sample(peer, row.what, plan.times);
             let sample = sample.map_err(|error| format!("{}/{}: {error}", row.name, peer.name))?;
-            if peer.name == row.reference() {
-                reference = sample.cpu;
-            }
-            results.samples.push(sample);
+            measured.peers[index].samples.push(sample);
         }
-        if reference > 0.0 {
-            for results in &mut measured.peers {
-                if let Some(sample) = results.samples.last_mut() {
-                    sample.ratio = sample.cpu / reference;
-                }
+        let reference = measured
+            .peers
+            .iter()
+            .find(|peer| peer.name == row.reference());
+        if let Some(reference) = reference.and_then(|peer| Some(peer.samples.last()?.cpu)) {
+            for sample in measured
+                .peers
+                .iter_mut()
+                .filter_map(|peer| peer.samples.last_mut())
+            {
+                sample.ratio = sample.cpu / reference;
             }
         }
     }
@@ -182,7 +198,7 @@ fn print(row: &Row, measured: &RowResults) {
             print_speed(peer);
         }
         let memory = peer.median(|sample| sample.memory);
-        if memory > 0.0 {
+        if memory.is_normal() {
             print!(" {memory:9.0} bytes per connection");
         }
         if let What::Deflate { .. } = row.what {

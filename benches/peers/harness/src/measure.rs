@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Result;
 use crate::load::{self, Load, Look, Measured};
@@ -18,23 +18,40 @@ use crate::traffic::{Inflater, Kind, Traffic, compressed_frame};
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Sample {
     /// Microseconds of the server's processor time for each message, or for each connection.
+    #[serde(serialize_with = "short")]
     pub cpu: f64,
     /// The same, divided by that of the reference in the same round, where there is one.
+    #[serde(serialize_with = "short")]
     pub ratio: f64,
     /// Messages or connections per second, whichever side was the slower one.
+    #[serde(serialize_with = "short")]
     pub rate: f64,
     /// Microseconds until all echoes of what was written at once had come.
+    #[serde(serialize_with = "short")]
     pub p50: f64,
+    #[serde(serialize_with = "short")]
     pub p99: f64,
     /// The shares of the time in which the server and the load generator were running.
+    #[serde(serialize_with = "short")]
     pub server: f64,
+    #[serde(serialize_with = "short")]
     pub generator: f64,
     /// How much of one core other processes took meanwhile. More than a little spoils the sample.
+    #[serde(serialize_with = "short")]
     pub others: f64,
     /// Bytes of memory for each connection.
+    #[serde(serialize_with = "short")]
     pub memory: f64,
     /// Bytes on the wire for each echo.
+    #[serde(serialize_with = "short")]
     pub bytes: f64,
+}
+
+/// Five digits are plenty.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+fn short<S: Serializer>(value: &f64, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    let digits = format!("{value:.4e}");
+    serializer.serialize_f64(digits.parse().unwrap_or(*value))
 }
 
 /// How long to let a server talk.

@@ -10,7 +10,7 @@ pub enum Part {
     Tuned,
     /// Where messages are large: its reads are.
     Large,
-    /// Where memory is measured: it holds as little as possible.
+    /// Where memory is measured, or connections are short: it holds as little as possible.
     Memory,
     /// Where messages are compressed, and whether it can keep the context between them.
     Deflate {
@@ -78,9 +78,12 @@ impl Peer {
     }
 }
 
-/// What everybody is compared with, and in rows of large messages.
+/// What everybody is compared with.
 pub const REFERENCE: &str = "raw tokio";
+/// The same in rows of large messages.
 pub const LARGE_REFERENCE: &str = "raw tokio, 1 MiB reads";
+/// The same where connections are short: to clear a buffer for each would be most of it.
+pub const LEAN_REFERENCE: &str = "raw tokio, no buffer";
 
 const BATCH: &[&str] = &["--batch"];
 
@@ -89,7 +92,7 @@ pub const PEERS: &[Peer] = &[
     peer(LARGE_REFERENCE, "raw_tokio")
         .raw()
         .only(Part::Large, &["--read", "1048576"]),
-    peer("raw tokio, no buffer", "raw_tokio_lean")
+    peer(LEAN_REFERENCE, "raw_tokio_lean")
         .raw()
         .only(Part::Memory, &[]),
     peer("raw epoll", "raw_epoll").raw(),

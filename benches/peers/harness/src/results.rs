@@ -1,7 +1,7 @@
 //! What was measured, as it is stored.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -53,22 +53,25 @@ impl PeerResults {
 }
 
 impl Results {
-    pub fn row(&self, name: &str) -> Option<&RowResults> {
-        self.rows.iter().find(|row| row.row == name)
-    }
-
-    pub fn save(&self, path: &Path) -> Result<()> {
+    /// Beside the pictures in this folder.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let path = path(folder);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         Ok(fs::write(path, serde_json::to_string(self)? + "\n")?)
     }
 
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path);
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = path(folder);
+        let text = fs::read_to_string(&path);
         let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(serde_json::from_str(&text)?)
     }
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("results/samples.json")
 }
 
 /// The crates of this workspace's lock file that are worth naming.

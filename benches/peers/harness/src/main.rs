@@ -1,5 +1,9 @@
 //! Runs the echo servers against each other; see the README.
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "it is the other benches' file"
+)]
 #[path = "../../../src/json.rs"]
 mod json;
 mod load;

@@ -65,7 +65,7 @@ pub fn sample(peer: &Peer, what: What, times: Times) -> Result<Sample> {
     match what {
         What::Echo(what) => echo(peer, &what, times),
         What::Idle { connections } => idle(peer, connections),
-        What::Burst(what) => burst(peer, &what, times),
+        What::Burst(what) => burst(peer, &what),
         What::Deflate { takeover } => deflate(peer, takeover, times),
         What::Handshake => handshake(peer, times),
     }
@@ -91,9 +91,12 @@ fn start(peer: &Peer, what: &Echo) -> Result<(Server, Traffic)> {
 }
 
 fn connections(peer: &Peer, server: &Server, count: usize) -> Result<Vec<TcpStream>> {
-    let open = || match peer.raw {
-        true => load::connect(&server.address),
-        false => load::open(&server.address, ""),
+    let open = || {
+        if peer.raw {
+            load::connect(&server.address)
+        } else {
+            load::open(&server.address, "")
+        }
     };
     (0..count).map(|_| open()).collect()
 }
@@ -114,13 +117,13 @@ fn observe(server: &Server, work: impl FnOnce() -> Result<Measured>) -> Result<S
     let server_before = server.processor_time()?;
     let (own_before, busy_before) = (own_processor_time()?, busy_time()?);
     let mut measured = work()?;
-    let own = (own_processor_time()? - own_before).as_secs_f64();
-    let busy = (busy_time()? - busy_before).as_secs_f64();
-    let time = (server.processor_time()? - server_before).as_secs_f64();
+    let own = own_processor_time()? - own_before;
+    let busy = busy_time()? - busy_before;
+    let time = server.processor_time()? - server_before;
     measured.latencies.sort_unstable();
-    let quantile = |share: f64| {
+    let quantile = |percent: usize| {
         let latencies = &measured.latencies;
-        let index = (latencies.len() as f64 * share) as usize;
+        let index = latencies.len() * percent / 100;
         let latency = latencies.get(index).or(latencies.last());
         latency.map_or(0.0, |nanoseconds| f64::from(*nanoseconds) / 1000.0)
     };
@@ -129,8 +132,8 @@ fn observe(server: &Server, work: impl FnOnce() -> Result<Measured>) -> Result<S
     Ok(Sample {
         cpu: time * 1e6 / messages,
         rate: messages / wall,
-        p50: quantile(0.5),
-        p99: quantile(0.99),
+        p50: quantile(50),
+        p99: quantile(99),
         server: time / wall,
         generator: own / wall,
         others: (busy - time - own).max(0.0) / wall,
@@ -163,13 +166,20 @@ fn idle(peer: &Peer, count: usize) -> Result<Sample> {
     memory(&server, before, count)
 }
 
-/// The same when they have been busy before.
-fn burst(peer: &Peer, what: &Echo, times: Times) -> Result<Sample> {
+/// So many talk at the same time, before it is the turn of others.
+const GROUP: usize = 10;
+
+/// The same when they have been busy before, one group after the other: what all connections share
+/// is less than what each keeps.
+fn burst(peer: &Peer, what: &Echo) -> Result<Sample> {
     let (server, traffic) = start(peer, what)?;
     let before = server.resident()?;
     let streams = connections(peer, &server, what.connections)?;
     let mut load = Load::new(streams, &traffic)?;
-    load.run(times.measured, Look::AtSome)?;
+    for first in (0..what.connections).step_by(GROUP) {
+        let group = first..first + GROUP;
+        load.run_some(group, Duration::from_millis(10), Look::AtSome)?;
+    }
     memory(&server, before, what.connections)
 }
 

@@ -133,8 +133,8 @@ fn details(results: &Results, table: &Table) -> Result<String> {
     writeln!(
         text,
         "\n<details><summary>Rates, latencies, spread</summary>\n\n\
-         Per second; median and 99th percentile of microseconds until all echoes had come; the lowest and the highest \
-         ratio of a round.\n"
+         Per second; median and 99th percentile of microseconds until all echoes had come; the \
+         lowest and the highest ratio of a round.\n"
     )?;
     text.push_str(&head(
         "",
@@ -223,17 +223,21 @@ fn introduction(results: &Results) -> String {
         .collect();
     format!(
         "# Results\n\n\
-         Echo servers, each alone on one core, over loopback. What counts is the processor time that a server takes for a message, \
-         in user and kernel mode: the rate is limited by whichever side is slower. Ratios are to `raw tokio`, a task per connection \
-         that echoes bytes and knows no protocol: it receives and sends exactly as many bytes as a WebSocket server would. They are \
-         made round by round; tables have the medians of {} rounds, in which all servers took turns of {} ms each. The least figure \
-         of a WebSocket in a column is bold. How it is done: [peers/README.md](peers/README.md).\n\n\
-         `fullduplex mio` is the example `echo_mio`, one loop over the core without a runtime; `fullduplex tokio` lends events and \
-         answers on the connection, as the example `echo_tokio` does; `feed` receives messages and sends them back. All on tokio run \
-         on one thread.\n\n\
-         {date}, {processor}, {cores} cores, Linux {kernel}, {rustc}, `lto = \"fat\"`, `codegen-units = 1`, no flags for the \
-         processor. {}. permessage-deflate is zlib-rs everywhere except in soketto, which brings C zlib (libz-sys).\n\n\
-         This file and the pictures are written by `peers/run.sh --report`.\n",
+         Echo servers, each alone on one core, over loopback. What counts is the processor time \
+         that a server takes for a message, in user and kernel mode: the rate is limited by \
+         whichever side is slower. Ratios are to `raw tokio`, a task per connection that echoes \
+         bytes and knows no protocol: it receives and sends exactly as many bytes as a WebSocket \
+         server would. They are made round by round; tables have the medians of {} rounds, in \
+         which all servers took turns of {} ms each. The least figure of a WebSocket in a column \
+         is bold. How it is done: [peers/README.md](peers/README.md).\n\n\
+         `fullduplex mio` is the example `echo_mio`, one loop over the core without a runtime; \
+         `fullduplex tokio` lends events and answers on the connection, as the example \
+         `echo_tokio` does; `feed` receives messages and sends them back. All on tokio run on one \
+         thread.\n\n\
+         {date}, {processor}, {cores} cores, Linux {kernel}, {rustc}, `lto = \"fat\"`, \
+         `codegen-units = 1`, no flags for the processor. {}. permessage-deflate is zlib-rs \
+         everywhere except in soketto, which brings C zlib (libz-sys).\n\n\
+         This file and the pictures are written by `peers/run.sh`.\n",
         results.rounds,
         results.milliseconds,
         crates.join(", ")

@@ -66,13 +66,15 @@ impl Server {
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         let address = line.trim().strip_prefix("listening on ws://");
-        server.address = address.ok_or("the server does not listen")?.to_owned();
+        address
+            .ok_or("the server does not listen")?
+            .clone_into(&mut server.address);
         Ok(server)
     }
 
-    /// The processor time of all its threads so far, those that have ended included. Waits until the
-    /// server sleeps, because the kernel adds up what it has run when it stops.
-    pub fn processor_time(&self) -> Result<Duration> {
+    /// Seconds of processor time of all its threads so far, those that have ended included. Waits
+    /// until the server sleeps, because the kernel adds up what it has run when it stops.
+    pub fn processor_time(&self) -> Result<f64> {
         let mut before = self.clock()?;
         for _ in 0..200 {
             thread::sleep(Duration::from_micros(300));
@@ -82,7 +84,7 @@ impl Server {
             }
             before = now;
         }
-        Ok(before)
+        Ok(before.as_secs_f64())
     }
 
     fn clock(&self) -> Result<Duration> {
@@ -105,14 +107,14 @@ impl Drop for Server {
     }
 }
 
-/// The processor time of this process.
-pub fn own_processor_time() -> Result<Duration> {
+/// Seconds of processor time of this process.
+pub fn own_processor_time() -> Result<f64> {
     let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
-    Ok(Duration::from(time))
+    Ok(Duration::from(time).as_secs_f64())
 }
 
-/// The time that all cores have been busy, in steps of 10 ms.
-pub fn busy_time() -> Result<Duration> {
+/// Seconds that all cores have been busy, in steps of a hundredth.
+pub fn busy_time() -> Result<f64> {
     let stat = fs::read_to_string("/proc/stat")?;
     let line = stat.lines().next().unwrap_or_default();
     let ticks: Vec<u64> = line
@@ -120,11 +122,10 @@ pub fn busy_time() -> Result<Duration> {
         .skip(1)
         .map_while(|ticks| ticks.parse().ok())
         .collect();
-    // user, nice, system, idle, iowait, and what the guests below and beside us took.
+    // After user, nice and system; and from the ninth on what is in user already.
     let idle = ticks.iter().skip(3).take(2);
     let guests = ticks.iter().skip(8);
     let all: u64 = ticks.iter().sum();
-    Ok(Duration::from_millis(
-        10 * (all - idle.chain(guests).sum::<u64>()),
-    ))
+    let idle: u64 = idle.chain(guests).sum();
+    Ok((all - idle) as f64 / 100.0)
 }

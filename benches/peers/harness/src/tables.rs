@@ -64,8 +64,8 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "ping-1",
         title: "One message at a time, 1 connection",
-        about: "Server and load generator wait for each other: most of it is the kernel's, which puts a process to sleep and \
-                wakes it.",
+        about: "Server and load generator wait for each other: most of it is the kernel's, which \
+                puts a process to sleep and wakes it.",
         reference: REFERENCE,
         columns: &[
             ratio("ping-1x16", "16 B"),
@@ -99,8 +99,9 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "pipelined",
         title: "Many messages at a time, 16 connections",
-        about: "Each connection sends so many messages at once, and the next when all are echoed. Whoever writes for each message \
-                pays for it; `+b` are servers that batch by hand, with `feed` while more is ready and one `flush`.",
+        about: "Each connection sends so many messages at once, and the next when all are echoed. \
+                Whoever writes for each message pays for it; `+b` are servers that batch by hand, \
+                with `feed` while more is ready and one `flush`.",
         reference: REFERENCE,
         columns: &[
             ratio("pipe-16x64x16", "64 × 16 B"),
@@ -118,9 +119,11 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "memory",
         title: "Memory of an idle connection",
-        about: "KiB that the server's resident memory has grown by for each connection. Idle: 10,000 connections, after an echo of \
-                16 bytes on each. After a burst: 100 connections that sent 32 messages of 1 KiB at once for a while, or 32 that sent \
-                messages of 1 MiB; shared memory is divided among few there.",
+        about: "KiB that the server's resident memory has grown by for each connection. Idle: \
+                10,000 connections, after an echo of 16 bytes on each. After a burst: 500 \
+                connections, of which ten at a time sent 32 messages of 1 KiB at once, or \
+                messages of 1 MiB, for a hundredth of a second. What all connections share is \
+                divided by their number.",
         reference: REFERENCE,
         columns: &[
             memory("idle-10000", "idle"),
@@ -131,8 +134,9 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "deflate",
         title: "permessage-deflate",
-        about: "1 KiB of JSON, 64 connections, one message at a time, level 1; each message compressed independently by the client. \
-                The memory of a connection includes what all share.",
+        about: "1 KiB of JSON, 64 connections, one message at a time, level 1; each message \
+                compressed independently by the client. The memory of a connection includes what \
+                all share.",
         reference: REFERENCE,
         columns: &[
             microseconds("deflate", "no takeover"),
@@ -146,8 +150,9 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "handshake",
         title: "Connections opened and closed",
-        about: "A TCP connection, a request as a browser sends it (14 header fields), the response, and the end. fastwebsockets and \
-                yawc are opened by hyper. web-socket opens none by itself.",
+        about: "A TCP connection, a request as a browser sends it (14 header fields), the \
+                response, and the end. fastwebsockets and yawc are opened by hyper. web-socket \
+                opens none by itself.",
         reference: LEAN_REFERENCE,
         columns: &[ratio("handshake", "opened and closed")],
     },

@@ -117,12 +117,12 @@ fn push_frame(first: u8, key: Option<[u8; 4]>, payload: &[u8], out: &mut Vec<u8>
     let masked = if key.is_some() { 0x80 } else { 0 };
     let length = payload.len();
     if let (Ok(short), true) = (u8::try_from(length), length < 126) {
-        out.push(masked | short);
+        out.push(masked + short);
     } else if let Ok(medium) = u16::try_from(length) {
-        out.push(masked | 126);
+        out.push(masked + 126);
         out.extend(medium.to_be_bytes());
     } else {
-        out.push(masked | 127);
+        out.push(masked + 127);
         out.extend((length as u64).to_be_bytes());
     }
     match key {

@@ -13,9 +13,10 @@ pub use handshake::{answer, open};
 /// The largest message that a server has to take. Its default limit may be lower, or none.
 pub const LARGEST: usize = 16 * 1024 * 1024;
 
-/// What a server is told: `ADDRESS [--quiet] [--batch] [--tuned] [--upgrade] [--deflate[=takeover]]
-/// [--read BYTES] [--bytes IN:OUT]`.
+/// What a server is told: `ADDRESS [--quiet] [--batch] [--tuned] [--upgrade]
+/// [--deflate[=takeover]] [--read BYTES] [--bytes IN:OUT]`.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "arguments")]
 pub struct Options {
     /// Queue answers while more messages are ready, then write them together: by hand, where the
     /// library does not do it by itself.
@@ -96,8 +97,8 @@ where
     })
 }
 
-/// How many bytes go back for those that come, so that a server without a protocol moves exactly the
-/// bytes that a WebSocket server would.
+/// How many bytes go back for those that come, so that a server without a protocol moves exactly
+/// the bytes that a WebSocket server would.
 #[derive(Debug)]
 pub struct Proportion {
     received: usize,

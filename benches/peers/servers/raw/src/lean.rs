@@ -20,7 +20,7 @@ async fn echo(mut stream: TcpStream, options: Options) -> io::Result<()> {
             Ok(bytes) => {
                 stream
                     .write_all(&bytes[..proportion.due(bytes.len())])
-                    .await?
+                    .await?;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),

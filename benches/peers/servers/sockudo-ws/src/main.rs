@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use futures_util::{FutureExt, Sink, SinkExt, Stream, StreamExt};
-use sockudo_ws::deflate::{DeflateConfig, negotiate_server_deflate};
+use sockudo_ws::deflate::{DeflateConfig, DeflateNegotiation, negotiate_server_deflate};
 use sockudo_ws::error::{Error, Result};
 use sockudo_ws::handshake::{build_response, generate_accept_key, parse_request};
 use sockudo_ws::protocol::Message;
@@ -74,7 +74,7 @@ async fn open(stream: &mut TcpStream, options: Options) -> Result<Option<Deflate
         };
         let offer = request.extensions.filter(|_| options.deflate);
         let agreed = offer.and_then(|offer| negotiate_server_deflate(offer, &policy));
-        let extensions = agreed.as_ref().map(|agreed| agreed.to_response_header());
+        let extensions = agreed.as_ref().map(DeflateNegotiation::to_response_header);
         let key = generate_accept_key(request.key);
         let response = build_response(&key, None, extensions.as_deref());
         stream.write_all(&response).await?;

@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use bytes::Buf;
 
 use super::{Failure, Transport, earlier, end_of_turn, goes_on, repeat};
-use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State};
+use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State, Whole};
 
 /// What is queued is written out when it has grown to this, even while more input waits: enough to
 /// make a system call cheap, and no need to grow the queue further.
@@ -47,6 +47,16 @@ impl Driver {
             connection,
             line: Line::default(),
         }
+    }
+
+    /// A whole message that has been received already, if nothing else is more urgent: the short way
+    /// for messages that came together.
+    #[inline]
+    pub(crate) fn take_whole(&mut self, inbox: &mut Inbox) -> Option<Whole> {
+        if self.connection.queued() >= FLUSH_AT {
+            return None;
+        }
+        self.connection.take_whole(inbox)
     }
 
     /// What has been received already, if nothing else is more urgent: the short way for messages

@@ -36,8 +36,8 @@ pub(super) struct Scanner {
     start: usize,
     /// Lines found so far: the start line and the header lines.
     lines: usize,
-    #[cfg(test)]
-    work: usize,
+    #[cfg(any(test, fuzzing))]
+    pub(super) work: usize,
 }
 
 /// A whole head: where it lies in the unread bytes and how many header lines it has.
@@ -74,7 +74,7 @@ impl Scanner {
             line: 0,
             start: 0,
             lines: 0,
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             work: 0,
         }
     }
@@ -132,7 +132,7 @@ impl Scanner {
         let rest = window.get(self.scanned..).unwrap_or_default();
         let found = position(rest, b'\n');
         let looked_at = found.map_or(rest.len(), |offset| offset + 1);
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         {
             self.work += looked_at;
         }

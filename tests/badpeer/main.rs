@@ -82,14 +82,14 @@ fn at_least_150_violations_have_a_name() {
     let to_server = violations(Role::Server);
     let to_client = violations(Role::Client);
     for (role, cases) in [("server", &to_server), ("client", &to_client)] {
-        let named = cases.iter();
-        names.extend(named.map(|case| (format!("{role}: {}", case.name), case.ids)));
+        let all = cases.iter();
+        names.extend(all.map(|case| (format!("{role}: {}", case.name), case.ids)));
     }
     let requests = requests();
-    let named = requests.iter();
-    names.extend(named.map(|case| (format!("request: {}", case.name), case.ids)));
-    let named = RESPONSES.iter();
-    names.extend(named.map(|case| (format!("response: {}", case.name), case.ids)));
+    let all = requests.iter();
+    names.extend(all.map(|case| (format!("request: {}", case.name), case.ids)));
+    let all = RESPONSES.iter();
+    names.extend(all.map(|case| (format!("response: {}", case.name), case.ids)));
     assert!(names.iter().all(|(_, ids)| !ids.is_empty()));
     let distinct: HashSet<&String> = names.iter().map(|(name, _)| name).collect();
     assert_eq!(distinct.len(), names.len());

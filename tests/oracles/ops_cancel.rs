@@ -1,6 +1,6 @@
 //! Operations on the adapter for tokio, over a stream that does what it is told.
 
-#[path = "../common/hostile.rs"]
+#[path = "../common/hostile/mod.rs"]
 mod hostile;
 
 use core::pin::pin;

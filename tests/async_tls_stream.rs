@@ -56,7 +56,7 @@ async fn frames_right_behind_the_consent() {
     serving.join().unwrap();
 }
 
-/// A stream that ends without the peer's word is an error: anybody may have cut it off.
+/// T1: a stream that ends without the peer's word is an error: anybody may have cut it off.
 #[tokio::test]
 async fn truncation_is_an_error() {
     let (authority, address, serving) = server(|mut stream| {

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Prints the ids of rfc-checklist.md that no test names, and fails when there are any.
+"""Prints the ids of rfc-checklist.md and attacks.md that no test names, and the tests that
+SECURITY.md names and that do not exist, and fails when there are any.
 
     tests/checklist.py [--deflate] [FAMILY...]      default: R6455 RIANA R8307 R7936
                                                        R8441 R9220
 
 A test names an id by its full spelling in a `.rs` file below tests/ or fuzz/, or inside a
 `#[cfg(test)]` module of src/. `--deflate` adds the family R7692.
+
+The ids of attacks.md are short, so that they count in doc comments only. An attack that ends in
+`[FILE]` is shown by that file, which has to name the id as well.
 
 An id in DEFERRED needs no test; once it has one, its entry is stale and fails the run too.
 """
@@ -16,7 +20,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHECKLIST = ROOT / "tests" / "rfc-checklist.md"
+ATTACKS = ROOT / "tests" / "attacks.md"
 ID = re.compile(r"(?<![\w-])(?:R\d{4}|RIANA)(?:-\d+(?:\.\d+)*)?-(?:\d\d|T)(?![\w-])")
+ATTACK = re.compile(r"\b[LFWDUHMT][1-9]\d?\b")
+DOC_COMMENT = re.compile(r"^\s*//[/!](.*)", re.M)
 DEFAULT_FAMILIES = ["R6455", "RIANA", "R8307", "R7936", "R8441", "R9220"]
 
 DEFERRED = {
@@ -53,16 +60,51 @@ def unit_tests(path):
     return text[found.start():] if found else ""
 
 
-def tested_ids():
-    tested = set()
+def test_code():
+    """The text of every file, or part of a file, that tests."""
     for path in (ROOT / "tests").rglob("*.rs"):
-        tested |= ids_in(path.read_text(encoding="utf-8"))
+        yield path.read_text(encoding="utf-8")
     for path in (ROOT / "fuzz").rglob("*.rs"):
         if "target" not in path.relative_to(ROOT).parts:
-            tested |= ids_in(path.read_text(encoding="utf-8"))
+            yield path.read_text(encoding="utf-8")
     for path in (ROOT / "src").rglob("*.rs"):
-        tested |= ids_in(unit_tests(path))
-    return tested
+        yield unit_tests(path)
+
+
+def attacks(code):
+    """The faults of the list of attacks, each as a line to print, and how many rows it has."""
+    rows = {}
+    for line in ATTACKS.read_text(encoding="utf-8").splitlines():
+        if row := re.match(r"- (\w+) ", line):
+            files = re.findall(r"\[([\w./]+)\]", line)
+            if row[1] in rows or not ATTACK.fullmatch(row[1]):
+                sys.exit(f"checklist: a second {row[1]}, or no id of an attack")
+            rows[row[1]] = files
+    tested = {name for text in code for comment in DOC_COMMENT.findall(text)
+              for name in ATTACK.findall(comment)}
+    faults = []
+    for name, files in rows.items():
+        unnamed = [f for f in files if not (ROOT / f).exists()
+                   or name not in ATTACK.findall((ROOT / f).read_text(encoding="utf-8"))]
+        if not files and name not in tested:
+            faults.append(f"missing   {name}: no test names this attack")
+        faults += [f"missing   {name}: {file} does not name this attack" for file in unnamed]
+    return faults, len(rows)
+
+
+def promises():
+    """The tests that SECURITY.md names, and a line to print for each that does not exist."""
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = sorted(set(re.findall(r"\b([a-z]\w+)::([a-z]\w+)\b", text)) - {("fullduplex", "deflate"), ("file", "test")})
+    faults = []
+    for file, test in named:
+        path = ROOT / "tests" / f"{file}.rs"
+        if not path.exists():
+            path = ROOT / "tests" / file / "main.rs"
+        code = path.read_text(encoding="utf-8") if path.exists() else ""
+        if not re.search(rf"\bfn {test}\b", code):
+            faults.append(f"missing   {file}::{test}, which SECURITY.md names")
+    return faults, len(named)
 
 
 def main():
@@ -82,7 +124,10 @@ def main():
 
     deferred = set(DEFERRED) - (DEFERRED_UNTIL_DEFLATE if deflate else set())
     covered = {name for name in rules if family(name) in families}
-    tested = tested_ids()
+    code = list(test_code())
+    tested = set().union(*map(ids_in, code))
+    faults, count = attacks(code)
+    broken, promised = promises()
     by_place = lambda names: sorted(names, key=lambda n: (family(n), order(n)))
 
     missing = by_place(covered - tested - deferred)
@@ -95,11 +140,15 @@ def main():
         print(f"stale     {name}: deferred, but it {why}")
     for name in unlisted:
         print(f"unknown   {name}: named by a test, but not in the checklist")
+    for fault in faults + broken:
+        print(fault)
     due = covered - deferred
     print(f"checklist: {len(due & tested)} of {len(due)} rules have a test "
           f"({' '.join(families)}); {len(covered & deferred)} deferred, "
           f"{len(stale)} stale, {len(unlisted)} unknown")
-    sys.exit(1 if missing or stale or unlisted else 0)
+    print(f"checklist: {count} attacks, {len(faults)} of them not shown; "
+          f"SECURITY.md names {promised} tests, {len(broken)} of which do not exist")
+    sys.exit(1 if missing or stale or unlisted or faults or broken else 0)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ fn the_writer_ends_tls() {
     }
 }
 
-/// TCP that ends without TLS having ended may have been cut by an attacker.
+/// T1: TCP that ends without TLS having ended may have been cut by an attacker.
 #[test]
 fn truncation_is_an_error() {
     for version in VERSIONS {

@@ -49,7 +49,7 @@ fn a_websocket_over_tls() {
     serving.join().unwrap();
 }
 
-/// A stream that ends without the peer's word is an error: anybody may have cut it off.
+/// T1: a stream that ends without the peer's word is an error: anybody may have cut it off.
 #[test]
 fn truncation_is_an_error() {
     let (authority, address, serving) = server(|mut stream| {
@@ -88,7 +88,7 @@ fn the_end_of_tls_does_not_close_a_websocket() {
     drop(serving.join().unwrap());
 }
 
-/// After the closing handshake nothing is left that could be cut off.
+/// T1: after the closing handshake nothing is left that could be cut off.
 #[test]
 fn truncation_after_the_closing_handshake_is_clean() {
     let (authority, address, serving) = server(|mut stream| {

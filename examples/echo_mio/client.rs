@@ -97,7 +97,11 @@ impl Client {
 
     /// Does what can be done now.
     pub(crate) fn turn(&mut self, inbox: &mut Inbox, now: Duration) -> Turn {
-        inbox.resume(mem::take(&mut self.parked));
+        let parked = mem::take(&mut self.parked);
+        match &mut self.stage {
+            Stage::Open(connection) => connection.resume(inbox, parked),
+            _ => inbox.resume(parked),
+        }
         let turn = match self.take_turn(inbox, now) {
             Ok(turn) => turn,
             Err(error) => Turn::Over(self.outcome().unwrap_or_else(|| error.to_string())),

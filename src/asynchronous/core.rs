@@ -3,12 +3,15 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::task::{Context, Poll, Waker, ready};
+use core::time::Duration;
 
 use super::io::{Alarm, Io, Polled};
 use super::memory::{Memory, lend_buffer, take_buffer};
 use super::shutdown::{Attachment, Shutdown};
 use super::wakers::{Side, Wakers};
-use crate::connection::{Connection, Event, Outcome, ReceiveError, Received, SendError, State};
+use crate::connection::{
+    Connection, Event, Outcome, ReceiveError, Received, SendError, State, Whole,
+};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::frame::{CloseCode, CloseFrame};
@@ -60,6 +63,22 @@ impl<I: Io> Core<I> {
         &mut self.driver.connection
     }
 
+    /// A whole message that has been received already: the short way, without a look at the stream.
+    #[inline]
+    pub(super) fn take_whole(&mut self, memory: &mut Memory) -> Option<Whole> {
+        self.driver.take_whole(memory.inbox())
+    }
+
+    /// Lends what [`take_whole`](Self::take_whole) took.
+    #[inline]
+    pub(super) fn lend_whole<'m>(
+        &mut self,
+        memory: &'m mut Memory,
+        whole: Whole,
+    ) -> Result<Event<'m>, ReceiveError> {
+        self.driver.connection.lend_whole(memory.inbox(), whole)
+    }
+
     /// Lends what was received.
     pub(super) fn lend<'m>(
         &mut self,
@@ -70,6 +89,7 @@ impl<I: Io> Core<I> {
     }
 
     /// The connection, with memory to answer into.
+    #[inline]
     pub(super) fn answering(&mut self) -> &mut Connection {
         lend_buffer(&mut self.driver.connection);
         &mut self.driver.connection
@@ -91,9 +111,6 @@ impl<I: Io> Core<I> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Received>, Error>> {
         let inbox = memory.inbox();
-        if let Some(received) = self.driver.take_received(inbox) {
-            return Poll::Ready(Ok(Some(received)));
-        }
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_received(inbox, transport, None)
         });
@@ -116,12 +133,15 @@ impl<I: Io> Core<I> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            let Some(received) = ready!(self.poll_received(cx, memory))? else {
-                return Poll::Ready(Ok(None));
+            let event = match self.take_whole(memory) {
+                Some(whole) => self.lend_whole(memory, whole),
+                None => match ready!(self.poll_received(cx, memory))? {
+                    Some(received) => self.lend(memory, received),
+                    None => return Poll::Ready(Ok(None)),
+                },
             };
             // What cannot be lent ends the connection, which comes next.
-            let event = self.lend(memory, received).ok();
-            if let Some(message) = event.and_then(Event::into_message) {
+            if let Some(message) = event.ok().and_then(Event::into_message) {
                 memory.release_vacant();
                 return Poll::Ready(Ok(Some(message)));
             }
@@ -212,9 +232,10 @@ impl<I: Io> Core<I> {
         self.wakers.register(side, cx.waker());
         self.say_farewell(); // whoever closes all wakes who is registered
         let polled = loop {
+            let now = self.alarm.now();
             let mut transport = Polled {
                 io: &mut self.io,
-                epoch: self.alarm.epoch(),
+                now,
                 cx,
                 wakers: Some(&self.wakers),
                 read: &mut self.read,
@@ -222,7 +243,7 @@ impl<I: Io> Core<I> {
                 yielded: false,
             };
             let polled = drive(&mut self.driver, &mut transport);
-            if polled.is_ready() || self.poll_alarm().is_pending() {
+            if polled.is_ready() || self.poll_alarm(now).is_pending() {
                 break polled;
             }
         };
@@ -250,9 +271,9 @@ impl<I: Io> Core<I> {
     }
 
     /// `Ready` if a deadline has passed. Both tasks are woken by the next one.
-    fn poll_alarm(&mut self) -> Poll<()> {
+    fn poll_alarm(&mut self, now: Duration) -> Poll<()> {
         let due = self.driver.connection.poll_timeout();
-        if self.alarm.covers(due) {
+        if self.alarm.covers(due, now) {
             return Poll::Pending;
         }
         let waker = Waker::from(Arc::clone(&self.wakers));

@@ -44,13 +44,10 @@ pub(super) struct Memory {
 
 impl Memory {
     /// The inbox, with whatever was left in it.
+    #[inline]
     pub(super) fn inbox(&mut self) -> &mut Inbox {
         let parked = &mut self.parked;
-        self.inbox.get_or_insert_with(|| {
-            let mut inbox = pool(|pool| pool.inboxes.pop()).unwrap_or_default();
-            inbox.resume(mem::take(parked));
-            inbox
-        })
+        self.inbox.get_or_insert_with(|| resumed(parked))
     }
 
     /// Gives back what is not needed while the connection waits.
@@ -90,6 +87,13 @@ impl Memory {
     }
 }
 
+#[inline(never)]
+fn resumed(parked: &mut Parked) -> Box<Inbox> {
+    let mut inbox = pool(|pool| pool.inboxes.pop()).unwrap_or_default();
+    inbox.resume(mem::take(parked));
+    inbox
+}
+
 impl From<Inbox> for Memory {
     fn from(inbox: Inbox) -> Self {
         let mut memory = Self {
@@ -102,6 +106,7 @@ impl From<Inbox> for Memory {
 }
 
 /// Gives `connection` a buffer to queue into, if it has none.
+#[inline]
 pub(super) fn lend_buffer(connection: &mut Connection) {
     if connection.lacks_buffer()
         && let Some(buffer) = pool(|pool| pool.buffers.pop())

@@ -142,7 +142,7 @@ impl Receiver {
             let left = one_more(max_message, message.length);
             let available = inflating.unmasked.min(one_more(wire_limit, inflating.wire));
             let likely = available.saturating_mul(inflating.growth.into());
-            let room = inbox.room_to_inflate(likely).min(left);
+            let room = inbox.room_to_inflate(available, likely).min(left);
             inbox.grow_bytes(room, left);
             let Ok(step) = inflating.step(inbox, available, room, ending) else {
                 inbox.inflated(0, room);

@@ -10,6 +10,7 @@ mod inbox;
 #[cfg(feature = "deflate")]
 mod inflating;
 mod keys;
+mod memory;
 mod outcome;
 mod outgoing;
 mod queue;
@@ -22,6 +23,7 @@ mod timers;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::Range;
 use core::time::Duration;
 
 pub use config::{Config, Delivery, Keepalive, Limits, Role, Timeouts};
@@ -39,7 +41,7 @@ use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
 use receiver::{Place, Ready, lend};
 use settings::Settings;
-use timers::{Due, Facts, Periods, Timers};
+use timers::{Due, Facts, Timers};
 
 /// One end of an open WebSocket connection, without any I/O.
 ///
@@ -144,14 +146,28 @@ impl Connection {
         &mut self,
         inbox: &'i mut Inbox,
     ) -> Result<Option<Event<'i>>, ReceiveError> {
-        if let Some((kind, range)) = self.receiver.take_whole(inbox) {
-            (self.heard, self.message) = (true, true);
-            return match lend(inbox, kind, range) {
-                Ok(event) => Ok(Some(event)),
-                Err(error) => Err(self.fail(error.into())),
-            };
+        match self.take_whole(inbox) {
+            Some(whole) => self.lend_whole(inbox, whole).map(Some),
+            None => self.poll_any_event(inbox),
         }
-        self.poll_any_event(inbox)
+    }
+
+    /// Takes a message that came in one frame and is all there, if that is next.
+    #[inline]
+    pub(crate) fn take_whole(&mut self, inbox: &mut Inbox) -> Option<Whole> {
+        let (kind, range) = self.receiver.take_whole(inbox)?;
+        (self.heard, self.message) = (true, true);
+        Some(Whole(kind, range))
+    }
+
+    /// Lends what [`take_whole`](Self::take_whole) took.
+    #[inline]
+    pub(crate) fn lend_whole<'i>(
+        &mut self,
+        inbox: &'i mut Inbox,
+        Whole(kind, range): Whole,
+    ) -> Result<Event<'i>, ReceiveError> {
+        lend(inbox, kind, range).map_err(|error| self.fail(error.into()))
     }
 
     #[inline(never)]
@@ -168,9 +184,13 @@ impl Connection {
     /// Consumes bytes until there is something to report, and does what the protocol demands on it.
     #[inline]
     pub(crate) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Received>, ReceiveError> {
-        if let Some((kind, range)) = self.receiver.take_whole(inbox) {
-            (self.heard, self.message) = (true, true);
+        if let Some(Whole(kind, range)) = self.take_whole(inbox) {
             return Ok(Some(Received(Ready::Message(kind, Place::Block(range)))));
+        }
+        if self.receiver.is_waiting(inbox) {
+            inbox.want(0);
+            self.heard |= inbox.take_fresh();
+            return Ok(None);
         }
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,
@@ -419,33 +439,6 @@ impl Connection {
         }
     }
 
-    /// Takes everything of this connection out of `inbox`, which another connection can then use,
-    /// and gives back the memory of empty queues. An idle connection holds no heap memory then.
-    pub fn park(&mut self, inbox: &mut Inbox) -> Parked {
-        self.sender.release();
-        self.receiver.release();
-        inbox.park()
-    }
-
-    /// Whether it has no memory to queue into, and would have to take some.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn lacks_buffer(&self) -> bool {
-        self.sender.lacks_buffer()
-    }
-
-    /// Queues into `buffer` from now on. The connection [lacks](Self::lacks_buffer) one.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn lend_buffer(&mut self, buffer: Vec<u8>) {
-        self.sender.lend_buffer(buffer);
-    }
-
-    /// Takes the memory of the queue if nothing is queued.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
-        self.receiver.release();
-        self.sender.take_buffer()
-    }
-
     /// Whether the next message would be refused because too much is queued.
     pub fn is_full(&self) -> bool {
         self.sender.is_full()
@@ -479,10 +472,6 @@ impl Connection {
             .observe(now, facts, &self.receiver.settings.periods)
     }
 
-    fn periods(&self) -> &Periods {
-        &self.receiver.settings.periods
-    }
-
     fn is_closing(&self) -> bool {
         self.sender.close_sent().is_some()
             || self.receiver.close_received().is_some()
@@ -503,6 +492,10 @@ impl Connection {
         error
     }
 }
+
+/// A whole message in the block of the inbox, before it is lent: a few words, where
+/// [`Received`] has to hold anything.
+pub(crate) struct Whole(MessageKind, Range<usize>);
 
 /// What a connection received, before it is lent as an [`Event`].
 #[derive(Debug)]

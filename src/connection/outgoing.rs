@@ -95,13 +95,11 @@ impl Outgoing {
         (payloads.waiting).push_back((self.buffer.len(), payload));
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lacks_buffer(&self) -> bool {
         self.buffer.capacity() == 0
     }
 
     /// Takes over the memory of `buffer`.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
         if self.lacks_buffer() {
             buffer.clear();
@@ -110,7 +108,6 @@ impl Outgoing {
     }
 
     /// Takes the memory if nothing waits and there is any.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         (self.is_empty() && !self.lacks_buffer()).then(|| mem::take(&mut self.buffer))
     }

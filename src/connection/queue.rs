@@ -146,25 +146,22 @@ impl Queue {
     }
 
     /// Gives the memory of an empty queue back.
-    pub(super) fn release(&mut self) {
+    fn release(&mut self) {
         self.outgoing.release();
         if !self.is_holding_back() && self.close().is_none() {
             self.held = None;
         }
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lacks_buffer(&self) -> bool {
         self.outgoing.lacks_buffer()
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lend_buffer(&mut self, buffer: Vec<u8>) {
         self.outgoing.lend_buffer(buffer);
     }
 
     /// Takes the buffer if nothing waits, and gives the other memory of an empty queue back.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         if !self.is_empty() {
             return None;
@@ -181,8 +178,24 @@ impl Queue {
         }
     }
 
-    /// Queues a borrowed payload: framed at once, or copied if it has to wait or to be cut.
+    /// Queues a borrowed payload as one frame, unless something stands against that.
     #[inline]
+    pub(super) fn push_plain(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let Settings {
+            max_outgoing,
+            max_frame_payload,
+            ..
+        } = *self.settings;
+        let plain = self.held.is_none()
+            && self.outgoing.len() < max_outgoing
+            && payload.len() <= max_frame_payload;
+        if plain {
+            self.encode(Framing::single(opcode), payload);
+        }
+        plain
+    }
+
+    /// Queues a borrowed payload: framed at once, or copied if it has to wait or to be cut.
     pub(super) fn push_slice(&mut self, framing: Framing, payload: &[u8]) {
         if !self.has_backlog() && payload.len() <= self.settings.max_frame_payload {
             self.flush_pong();

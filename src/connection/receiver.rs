@@ -7,7 +7,6 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::ops::Range;
-use core::str;
 
 use super::assembling::{Assembly, Step};
 use super::config::{Delivery, Role};
@@ -20,7 +19,7 @@ use super::settings::Settings;
 use crate::frame::{CloseFrame, Header, Opcode, Rules, WholeMessage, apply_mask, parse_close_body};
 use crate::handshake::Extensions;
 use crate::message::MessageKind;
-use crate::utf8::Utf8Error;
+use crate::utf8::{Utf8Error, validate};
 
 /// Texts from this size on are split off the block when they came whole, so that they can be
 /// detached without a copy. Below it, the split costs more than the copy.
@@ -207,6 +206,12 @@ impl Receiver {
         Some((kind, inbox.take_behind(header, length)))
     }
 
+    /// Whether nothing has begun and nothing has come.
+    #[inline]
+    pub(super) fn is_waiting(&self, inbox: &Inbox) -> bool {
+        self.whole_below > 0 && !self.eof && inbox.unread().is_empty()
+    }
+
     /// Consumes bytes until there is something to report.
     pub(super) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
         let advanced = self.advance_frames(inbox);
@@ -354,7 +359,7 @@ fn lend_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Ut
     if range.len() >= SPLIT_TEXT {
         return split_text(inbox, range);
     }
-    Ok(TextPlace::Block(str::from_utf8(inbox.slice(range))?))
+    Ok(TextPlace::Block(validate(inbox.slice(range))?))
 }
 
 /// Not inlined, so that the short way stays short.

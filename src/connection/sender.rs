@@ -289,22 +289,14 @@ impl Sender {
         self.keepalive_end
     }
 
-    /// Gives the memory of an empty queue back.
-    pub(super) fn release(&mut self) {
-        self.queue.release();
-    }
-
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lacks_buffer(&self) -> bool {
         self.queue.lacks_buffer()
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lend_buffer(&mut self, buffer: Vec<u8>) {
         self.queue.lend_buffer(buffer);
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         self.queue.take_buffer()
     }
@@ -328,6 +320,24 @@ impl Sender {
 
     #[inline]
     fn send_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        if self.is_plain() && self.queue.push_plain(opcode, payload) {
+            return Ok(());
+        }
+        self.send_any_slice(opcode, payload)
+    }
+
+    /// Whether a message needs no other treatment than a header.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.compression.is_some() {
+            return false;
+        }
+        !self.ended && self.stream.is_none()
+    }
+
+    #[inline(never)]
+    fn send_any_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.admit_message()?;
         #[cfg(feature = "deflate")]
         if let Some((framing, compressed)) = self.compress(opcode, payload, Choice::default())? {

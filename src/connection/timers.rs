@@ -7,7 +7,6 @@
 
 use core::time::Duration;
 
-#[cfg(feature = "std")]
 use super::Connection;
 use super::config::Timeouts;
 
@@ -91,6 +90,12 @@ impl Span {
 
     const fn plus(self, later: Self) -> Self {
         Self(self.0.saturating_add(later.0))
+    }
+}
+
+impl Connection {
+    pub(super) fn periods(&self) -> &Periods {
+        &self.receiver.settings.periods
     }
 }
 

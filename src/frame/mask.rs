@@ -33,11 +33,15 @@ pub fn apply_mask(payload: &mut [u8], key: [u8; 4], offset: usize) {
             *bytes = (u64::from_ne_bytes(*bytes) ^ double).to_ne_bytes();
         }
     }
-    let (words, tail) = rest.as_chunks_mut::<8>();
+    let (words, rest) = rest.as_chunks_mut::<8>();
     for bytes in words {
         *bytes = (u64::from_ne_bytes(*bytes) ^ double).to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip(key.into_iter().cycle()) {
+    let (half, tail) = rest.as_chunks_mut::<4>();
+    for bytes in half {
+        *bytes = (u32::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key) {
         *byte ^= key;
     }
 }

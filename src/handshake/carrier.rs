@@ -110,7 +110,7 @@ impl Carrier {
             Self::Stream(_) => Ok(None),
             Self::Http10 | Self::Http11 => {
                 let key = key::parse_key(fields.key.required(KEY)?);
-                let key = key.ok_or(HandshakeError::InvalidHeader(KEY))?;
+                let key = key.ok_or_else(|| HandshakeError::InvalidHeader(KEY))?;
                 Ok(Some(key::accept_for(key)))
             }
         }

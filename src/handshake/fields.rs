@@ -51,7 +51,7 @@ impl<'a> Single<'a> {
 
     pub(super) fn required(self, name: &'static str) -> Result<&'a [u8], HandshakeError> {
         self.optional(name)?
-            .ok_or(HandshakeError::MissingHeader(name))
+            .ok_or_else(|| HandshakeError::MissingHeader(name))
     }
 }
 

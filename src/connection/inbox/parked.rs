@@ -79,7 +79,11 @@ impl Inbox {
         self.clear();
         match parked.0.map(|contents| *contents) {
             None => {}
-            Some(Contents::Whole(whole)) => *self = whole,
+            Some(Contents::Whole(whole)) => {
+                let buffer = self.take_buffer();
+                *self = whole;
+                self.buffer = buffer;
+            }
             Some(Contents::Copied {
                 bytes,
                 message,

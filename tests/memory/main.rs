@@ -12,16 +12,18 @@
     reason = "tests have std, and a panic is how they fail"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod kit;
 
+use std::mem;
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
-use bytes::Buf;
 use common::pair::{BINARY, CONTINUATION, FIN, PING, ROLES, TEXT, close_to, frame_to, timeless};
-use fullduplex::{
-    CloseCode, Config, Connection, Event, Inbox, MaskKeys, Message, ReceiveError, Role,
-};
+use fullduplex::connection::Parked;
+use fullduplex::{CloseCode, Config, Connection, Event, Inbox, Message, ReceiveError, Role};
+use kit::{assert_at_most, connection, feed, flush, warm_up};
 
 const KIB: u64 = 1024;
 
@@ -30,57 +32,6 @@ const SLACK: u64 = 64 * KIB;
 
 /// What is known of a message that does not come whole, or of a fault.
 const STATE: u64 = 128;
-
-fn connection(role: Role, config: &Config) -> Connection {
-    match role {
-        // The generator belongs to the thread, all connections of which share it.
-        Role::Client => Connection::client(config, MaskKeys::thread()),
-        Role::Server => Connection::server(config),
-    }
-}
-
-/// Reads `bytes` as the inbox asks for them; returns the events and the error, if one came.
-fn feed(
-    connection: &mut Connection,
-    inbox: &mut Inbox,
-    mut bytes: &[u8],
-) -> (usize, Option<ReceiveError>) {
-    let mut events = 0;
-    while !bytes.is_empty() {
-        let room = inbox.spare(0);
-        let count = room.len().min(bytes.len());
-        room[..count].copy_from_slice(&bytes[..count]);
-        inbox.received(count);
-        bytes = &bytes[count..];
-        loop {
-            match connection.poll_event(inbox) {
-                Ok(Some(_)) => events += 1,
-                Ok(None) => break,
-                Err(error) => return (events, Some(error)),
-            }
-        }
-    }
-    (events, None)
-}
-
-/// The transport takes everything that waits.
-fn flush(connection: &mut Connection) {
-    while connection.wants_write() {
-        let outgoing = connection.outgoing();
-        outgoing.advance(outgoing.remaining());
-    }
-}
-
-fn assert_at_most(info: &AllocationInfo, peak: u64) {
-    assert!(info.bytes_max <= peak, "{info:?} exceeds {peak}");
-}
-
-/// Takes what belongs to the thread and is shared by all its connections: the generator of keys, and
-/// what `config` demands of an open connection.
-fn warm_up(config: &Config) {
-    MaskKeys::thread().next_key();
-    drop(Connection::server(config));
-}
 
 /// Runs `work` on a fresh server connection and tells what it took at most and kept.
 fn on_a_server(config: &Config, work: impl FnOnce(&mut Connection, &mut Inbox)) -> AllocationInfo {
@@ -101,8 +52,12 @@ fn on_a_server(config: &Config, work: impl FnOnce(&mut Connection, &mut Inbox)) 
 #[test]
 fn a_small_message_takes_no_allocation() {
     for role in ROLES {
-        for first in [BINARY, TEXT, PING] {
-            for size in [0, 16, 125] {
+        for (first, sizes) in [
+            (BINARY, &[0, 16, 125, 1024][..]),
+            (TEXT, &[0, 16, 125, 1024]),
+            (PING, &[0, 16, 125]),
+        ] {
+            for &size in sizes {
                 let frames = frame_to(role, first, &vec![b'x'; size]).repeat(50);
                 let mut connection = connection(role, &timeless());
                 let mut inbox = Inbox::new();
@@ -122,7 +77,7 @@ fn a_small_message_takes_no_allocation() {
                     connection.handle_timeout(Duration::ZERO);
                     assert_eq!(events, 50);
                 };
-                for _ in 0..4 {
+                for _ in 0..8 {
                     round(); // buffers reach their size
                 }
                 let info = measure(|| (0..100).for_each(|_| round()));
@@ -358,25 +313,26 @@ fn an_idle_connection_holds_no_heap() {
     warm_up(&Config::default());
     for role in ROLES {
         let mut inbox = Inbox::new();
-        inbox.spare(64 * 1024);
         let message = frame_to(role, TEXT, b"hello");
         let ping = frame_to(role, PING, b"hello");
-        let mut kept = None;
-        let info = measure(|| {
+        let talk = |inbox: &mut Inbox| {
             let mut connection = connection(role, &Config::default());
+            let mut parked = Parked::default();
             for _ in 0..3 {
-                feed(&mut connection, &mut inbox, &message);
-                feed(&mut connection, &mut inbox, &ping);
+                connection.resume(inbox, mem::take(&mut parked));
+                feed(&mut connection, inbox, &message);
+                feed(&mut connection, inbox, &ping);
                 connection.send_text("hello").unwrap();
                 connection.send(Message::text("hello")).unwrap();
                 flush(&mut connection);
                 connection.handle_timeout(Duration::ZERO);
-                let parked = connection.park(&mut inbox);
-                inbox.resume(parked);
+                parked = connection.park(inbox);
             }
-            let parked = connection.park(&mut inbox);
-            kept = Some((connection, parked));
-        });
+            (connection, parked)
+        };
+        let mut kept = vec![talk(&mut inbox)]; // whose buffer the inbox has from now on
+        kept.reserve(1);
+        let info = measure(|| kept.push(talk(&mut inbox)));
         assert_eq!(info.bytes_current, 0, "{role:?}");
         assert_eq!(info.count_current, 0, "{role:?}");
     }

@@ -2,8 +2,6 @@
 
 #[path = "../common/hostile.rs"]
 mod hostile;
-#[path = "../common/script.rs"]
-mod script;
 
 use core::pin::pin;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +13,7 @@ use std::task::Wake;
 
 use fullduplex::tokio::{Reader, WebSocket, Writer};
 use fullduplex::{CloseCode, Config, Connection, Error, Inbox, MaskKeys, Message, Role};
-use hostile::Hostile;
-use script::{After, Fault, On, Steps};
+use hostile::{After, Fault, Hostile, On, Steps};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Options, Script, frames};
@@ -383,7 +380,7 @@ impl Run {
             let (calls, moved) = progress(&self.stream);
             let polled = future.as_mut().poll(&mut cx);
             let (calls_then, moved_then) = progress(&self.stream);
-            let (calls, moved) = (calls_then - calls, (moved_then - moved).unsigned_abs());
+            let (calls, moved) = (calls_then - calls, moved_then - moved);
             assert!(calls <= 2 * moved + 8, "{calls} calls for {moved} bytes");
             if let Poll::Ready(value) = polled {
                 return Some(value);
@@ -489,9 +486,8 @@ fn help(stream: &Hostile, later: &mut VecDeque<Vec<u8>>) {
     stream.make_room(13);
 }
 
-/// How many calls were made, and how many bytes were moved, less those that are to come.
-fn progress(stream: &Hostile) -> (usize, isize) {
+/// How many calls were made, and how many bytes were moved.
+fn progress(stream: &Hostile) -> (usize, usize) {
     let state = stream.state();
-    let moved = state.output.len().cast_signed() - state.input.len().cast_signed();
-    (state.calls, moved)
+    (state.calls, state.output.len() + state.taken)
 }

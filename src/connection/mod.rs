@@ -444,18 +444,6 @@ impl Connection {
         self.sender.is_full()
     }
 
-    /// Whether the peer's Close frame came, so that nothing more will.
-    #[cfg(feature = "std")]
-    pub(crate) fn has_received_close(&self) -> bool {
-        self.receiver.close_received().is_some()
-    }
-
-    /// Whether [`advance`](Self::advance) has nothing but an error to report.
-    #[cfg(feature = "std")]
-    pub(crate) fn has_failed(&self) -> bool {
-        self.receiver.failure().is_some() || self.receiver.eof()
-    }
-
     /// The two halves, each usable on its own thread. Deadlines stay behind: halves have none.
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)

@@ -164,7 +164,7 @@ fn a_buffer_that_is_full_for_now_is_no_broken_stream() {
 fn a_stream_that_is_full_is_asked_once() {
     let script = blocked();
     let mut socket = server(&timeless(), &script);
-    socket.connection().send_binary(&[7; 70_000]).unwrap();
+    socket.connection().send_binary(&vec![7; 70_000]).unwrap();
     assert!(socket.recv().unwrap_err().is_would_block());
     assert_eq!(script.counts(), [1, 1, 0]);
 }

@@ -26,7 +26,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
-use common::handshake::{REQUEST, head, replaced};
+use common::handshake::{REQUEST, head};
 use common::net::{consent, patient, raw, read_head, read_to_end};
 use common::pair::{CLOSE, Frame, PONG, TEXT, close_to, frame_to, parse_frames};
 use common::programs::{Echo, example, run, stderr, stdout};
@@ -125,7 +125,11 @@ fn servers_answer_bad_frames() {
 #[test]
 fn servers_answer_bad_compression() {
     let offer = ["Sec-WebSocket-Extensions: permessage-deflate"];
-    let request = head(replaced(&REQUEST, "Sec-WebSocket-Extensions", &offer));
+    let request = head(common::handshake::replaced(
+        &REQUEST,
+        "Sec-WebSocket-Extensions",
+        &offer,
+    ));
     for server in SERVERS {
         let echo = Echo::start(server, &["--quiet", "--deflate=takeover"]);
         let name = |case: &Violation| format!("{server}: {} ({})", case.name, case.ids);

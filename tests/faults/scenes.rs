@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use fullduplex::{Config, Role};
 
-use crate::common::hostile::{After, Hostile, MOST_IDLE, Peer};
+use crate::common::hostile::{After, Hostile, Peer};
 use crate::common::net::{REQUEST, consent};
 use crate::common::pair::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, close_to, frame_to, parse_frames, timeless,
@@ -329,7 +329,7 @@ impl Stage {
         {
             let mut line = stage.line.state();
             // What an adapter asks of TLS makes several calls: to shake hands, to read, to write.
-            line.most_idle = 5 * MOST_IDLE;
+            line.most_idle = 5 * crate::common::hostile::MOST_IDLE;
             // tokio-rustls flushes while it waits to write, and wants to be woken all the same.
             line.is_forgetful = false;
         }

@@ -344,7 +344,11 @@ impl Usual {
     fn check(&self, scene: &Scene, stage: &Stage, run: &Run, trouble: Trouble) {
         let talk = stage.talk.lock().unwrap();
         let (written, messages) = (talk.transcript(), talk.messages());
-        assert!(self.messages.starts_with(&messages), "{run:?}");
+        let usual = &self.messages;
+        assert!(
+            usual.starts_with(&messages),
+            "{messages:?}, {usual:?}, {run:?}"
+        );
         if scene.act != Act::Split {
             let shown = written.escape_ascii();
             assert!(self.transcript.starts_with(&written), "{run:?}: {shown}");

@@ -8,7 +8,7 @@ use fullduplex::{Config, Role};
 use crate::common::hostile::{After, Hostile, Peer};
 use crate::common::net::{REQUEST, consent};
 use crate::common::pair::{
-    BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, close_to, frame_to, parse_frames, timeless,
+    BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, TEXT, close_to, frame_to, parse_frames, timeless,
 };
 
 /// What our end does.
@@ -228,17 +228,26 @@ impl Talk {
             Cue::AtOnce => true,
             Cue::Head => head_end(&self.got).is_some(),
             Cue::Messages(count) => self.messages().len() >= count,
-            Cue::Close => {
-                let frames = parse_frames(&self.got).0;
-                frames.iter().any(|frame| frame.first == CLOSE)
-            }
+            Cue::Close => self.frames().iter().any(|frame| frame.first == CLOSE),
         }
+    }
+
+    /// The frames that it got, behind the head if there was one.
+    fn frames(&self) -> Vec<Frame> {
+        let start = if self.opens {
+            head_end(&self.got)
+        } else {
+            Some(0)
+        };
+        start.map_or_else(Vec::new, |start| parse_frames(&self.got[start..]).0)
     }
 
     /// The payloads of the messages that it got.
     pub(crate) fn messages(&self) -> Vec<Vec<u8>> {
-        let frames = parse_frames(&self.got).0.into_iter();
-        let messages = frames.filter(|frame| frame.first == TEXT);
+        let messages = self
+            .frames()
+            .into_iter()
+            .filter(|frame| frame.first == TEXT);
         messages.map(|frame| frame.payload).collect()
     }
 

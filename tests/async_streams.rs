@@ -15,12 +15,11 @@ use std::io::ErrorKind;
 
 use common::adapters::Adapter;
 use common::executor::block_on;
-use common::hostile::Hostile;
+use common::hostile::{After, Fault, Hostile, On, Steps};
 use common::pair::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, ROLES, Seen, TEXT, close_to, closed, frame_to,
     own, parse_frames, text, timeless,
 };
-use common::script::{After, Fault, On, Steps};
 use fullduplex::asynchronous::{Io, WebSocket};
 use fullduplex::{CloseCode, Error, Event, Message, ReceiveError, Role, State};
 
@@ -209,7 +208,7 @@ fn expected_error(fault: Fault, closed: bool) -> Option<ErrorKind> {
     match fault {
         _ if closed => None,
         Fault::Error(kind) => Some(kind),
-        Fault::Nothing | Fault::Lie => Some(ErrorKind::WriteZero),
+        _ => Some(ErrorKind::WriteZero),
     }
 }
 

@@ -13,17 +13,17 @@ mod common;
 
 use std::io::ErrorKind;
 
+use common::hostile::{After, Fault, Hostile, On, Steps};
 use common::pair::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, ROLES, Seen, TEXT, close_to, closed, frame_to,
     own, parse_frames, text, timeless,
 };
-use common::script::{After, Fault, On, Script, Steps};
 use fullduplex::blocking::{Error, WebSocket};
 use fullduplex::{
     CloseCode, Config, Connection, Event, Inbox, MaskKeys, Message, ReceiveError, Role, State,
 };
 
-fn open(role: Role, config: &Config, script: &Script) -> WebSocket<Script> {
+fn open(role: Role, config: &Config, script: &Hostile) -> WebSocket<Hostile> {
     let connection = match role {
         Role::Client => Connection::client(config, MaskKeys::seeded([7; 32])),
         Role::Server => Connection::server(config),
@@ -48,16 +48,16 @@ fn input(role: Role, size: usize) -> Vec<u8> {
 }
 
 /// The server ends the stream first, so a client sees its end.
-fn script(role: Role, payload: usize) -> Script {
+fn script(role: Role, payload: usize) -> Hostile {
     let after = match role {
         Role::Client => After::End,
         Role::Server => After::Silence,
     };
-    Script::new(&input(role, payload), after)
+    Hostile::new(&input(role, payload), after)
 }
 
 /// Echoes until the connection ends. A stream that keeps blocking works again after some calls.
-fn converse(socket: &mut WebSocket<Script>, script: &Script) -> (Vec<Seen>, Result<(), Error>) {
+fn converse(socket: &mut WebSocket<Hostile>, script: &Hostile) -> (Vec<Seen>, Result<(), Error>) {
     let (mut seen, mut blocked) = (Vec::new(), 0);
     let result = loop {
         script.state().start();
@@ -135,9 +135,11 @@ fn blocking_at_any_step_changes_nothing() {
             for kind in kinds {
                 for step in 0..calls {
                     for steps in [Steps::Only(step), Steps::From(step)] {
-                        let script = script(role, 4)
-                            .with_sizes(size, size)
-                            .with_fault(Fault::Error(kind), steps);
+                        let script = script(role, 4).with_sizes(size, size).with_fault(
+                            Fault::Error(kind),
+                            On::Both,
+                            steps,
+                        );
                         let mut socket = open(role, &timeless(), &script);
                         let (heard, result) = converse(&mut socket, &script);
                         result.unwrap();
@@ -170,10 +172,11 @@ fn ends_and_errors_at_any_step_are_told() {
                 for on in [On::Both, On::Reads, On::Writes] {
                     for step in 0..calls {
                         let what = format!("{role:?} {size} {fault:?} {on:?} {step}");
-                        let script = script(role, 4)
-                            .with_sizes(size, size)
-                            .with_fault(fault, Steps::From(step));
-                        script.state().on = on;
+                        let script = script(role, 4).with_sizes(size, size).with_fault(
+                            fault,
+                            on,
+                            Steps::From(step),
+                        );
                         let mut socket = open(role, &timeless(), &script);
                         let (heard, result) = converse(&mut socket, &script);
                         assert!(seen.starts_with(&heard), "{what}: {heard:?}");
@@ -202,7 +205,7 @@ fn expected_error(fault: Fault, closed: bool) -> Option<ErrorKind> {
     match fault {
         _ if closed => None,
         Fault::Error(kind) => Some(kind),
-        Fault::Nothing | Fault::Lie => Some(ErrorKind::UnexpectedEof),
+        _ => Some(ErrorKind::UnexpectedEof),
     }
 }
 
@@ -225,9 +228,11 @@ fn tells(result: &Result<(), Error>, kind: Option<ErrorKind>) -> bool {
 #[test]
 fn a_stream_that_takes_nothing_is_an_error() {
     let server = Role::Server;
-    let script = Script::new(&frame_to(server, TEXT, b"hello"), After::Silence)
-        .with_fault(Fault::Nothing, Steps::From(0));
-    script.state().on = On::Writes;
+    let script = Hostile::new(&frame_to(server, TEXT, b"hello"), After::Silence).with_fault(
+        Fault::Nothing,
+        On::Writes,
+        Steps::From(0),
+    );
     let mut socket = open(server, &timeless(), &script);
     let error = socket.send("lost").unwrap_err();
     assert!(is_io(&error, ErrorKind::WriteZero), "{error:?}");
@@ -254,10 +259,10 @@ fn streams_that_lie_are_errors() {
         let (seen, output, calls) = undisturbed(role, 4, 7);
         for on in [On::Reads, On::Writes] {
             for step in 0..calls {
-                let script = script(role, 4)
-                    .with_sizes(7, 7)
-                    .with_fault(Fault::Lie, Steps::From(step));
-                script.state().on = on;
+                let script =
+                    script(role, 4)
+                        .with_sizes(7, 7)
+                        .with_fault(Fault::Lie, on, Steps::From(step));
                 let mut socket = open(role, &timeless(), &script);
                 let (heard, result) = converse(&mut socket, &script);
                 assert!(
@@ -282,7 +287,7 @@ fn streams_that_lie_are_errors() {
 #[test]
 fn what_the_stream_buffers_is_flushed() {
     for role in ROLES {
-        let script = Script::new(&frame_to(role, PING, b"p"), After::Silence);
+        let script = Hostile::new(&frame_to(role, PING, b"p"), After::Silence);
         let mut socket = open(role, &timeless(), &script);
         assert!(socket.recv().unwrap_err().is_would_block());
         assert!(all_is_flushed(&script));
@@ -294,8 +299,8 @@ fn what_the_stream_buffers_is_flushed() {
             (violation.clone(), After::Silence),
             (violation, After::End),
         ] {
-            let script = Script::new(&input, after);
-            script.state().flush_blocks = true;
+            let script = Hostile::new(&input, after);
+            script.state().is_stuck = true;
             let mut socket = open(role, &timeless(), &script);
             if let Ok(Some((event, _))) = socket.next_event() {
                 assert_eq!(own(event), closed(1000, ""));
@@ -304,7 +309,7 @@ fn what_the_stream_buffers_is_flushed() {
                 assert!(socket.next_event().unwrap_err().is_would_block());
                 assert_eq!(script.state().flushed, 0);
             }
-            script.state().flush_blocks = false;
+            script.state().is_stuck = false;
             script.state().after = After::End;
             let _ = socket.next_event();
             assert_eq!(socket.connection().state(), State::Closed);
@@ -315,7 +320,7 @@ fn what_the_stream_buffers_is_flushed() {
     }
 }
 
-fn all_is_flushed(script: &Script) -> bool {
+fn all_is_flushed(script: &Hostile) -> bool {
     let state = script.state();
     state.flushed == state.output.len()
 }
@@ -326,9 +331,11 @@ fn all_is_flushed(script: &Script) -> bool {
 fn a_half_closed_peer_gets_the_close_frame() {
     for role in ROLES {
         let input = [frame_to(role, TEXT, b"last"), close_to(role, 1001, "")].concat();
-        let script = Script::new(&input, After::End)
-            .with_fault(Fault::Error(ErrorKind::WouldBlock), Steps::From(0));
-        script.state().on = On::Writes;
+        let script = Hostile::new(&input, After::End).with_fault(
+            Fault::Error(ErrorKind::WouldBlock),
+            On::Writes,
+            Steps::From(0),
+        );
         let mut socket = open(role, &timeless(), &script);
         socket.feed("first").unwrap();
         let (mut seen, mut blocked) = (Vec::new(), 0);
@@ -354,14 +361,14 @@ fn a_half_closed_peer_gets_the_close_frame() {
 fn data_around_close_frames_is_dropped() {
     for role in ROLES {
         let late = [close_to(role, 1000, ""), frame_to(role, TEXT, b"late")].concat();
-        let script = Script::new(&late, After::End);
+        let script = Hostile::new(&late, After::End);
         let (seen, result) = converse(&mut open(role, &timeless(), &script), &script);
         result.unwrap();
         assert_eq!(seen, [closed(1000, "")]);
 
         let mut flood = frame_to(role, BINARY, &[0; 1000]).repeat(1000);
         flood.extend(close_to(role, 3000, "done"));
-        let script = Script::new(&flood, After::End);
+        let script = Hostile::new(&flood, After::End);
         let mut socket = open(role, &timeless(), &script);
         let outcome = socket.close(CloseCode::NORMAL, "bye").unwrap();
         assert!(outcome.clean);

@@ -111,9 +111,6 @@ impl<I: Io> Core<I> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Received>, Error>> {
         let inbox = memory.inbox();
-        if let Some(received) = self.driver.take_received(inbox) {
-            return Poll::Ready(Ok(Some(received)));
-        }
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_received(inbox, transport, None)
         });

@@ -219,9 +219,12 @@ pub(super) enum Host<'a> {
 impl<'a> Authority<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
         // Nothing that is legal holds the sign, so that it is looked for in what is not.
-        Self::parse_legal(text).map_err(|error| match text.contains('@') {
-            true => UrlError::Userinfo,
-            false => error,
+        Self::parse_legal(text).map_err(|error| {
+            if text.contains('@') {
+                UrlError::Userinfo
+            } else {
+                error
+            }
         })
     }
 

@@ -2,8 +2,6 @@
 
 #[path = "../common/hostile.rs"]
 mod hostile;
-#[path = "../common/script.rs"]
-mod script;
 
 use core::pin::pin;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +13,7 @@ use std::task::Wake;
 
 use fullduplex::tokio::{Reader, WebSocket, Writer};
 use fullduplex::{CloseCode, Config, Connection, Error, Inbox, MaskKeys, Message, Role};
-use hostile::Hostile;
-use script::{After, Fault, On, Steps};
+use hostile::{After, Fault, Hostile, On, Steps};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Options, Script, frames};

@@ -12,16 +12,18 @@
     reason = "tests have std, and a panic is how they fail"
 )]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod kit;
 
 use std::mem;
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
-use bytes::Buf;
 use common::pair::{BINARY, CONTINUATION, FIN, PING, ROLES, TEXT, close_to, frame_to, timeless};
 use fullduplex::connection::Parked;
-use fullduplex::{CloseCode, Config, Connection, Inbox, MaskKeys, Message, ReceiveError, Role};
+use fullduplex::{CloseCode, Config, Connection, Inbox, Message, ReceiveError, Role};
+use kit::{assert_at_most, connection, feed, flush, warm_up};
 
 const KIB: u64 = 1024;
 
@@ -30,57 +32,6 @@ const SLACK: u64 = 64 * KIB;
 
 /// What is known of a message that does not come whole, or of a fault.
 const STATE: u64 = 128;
-
-fn connection(role: Role, config: &Config) -> Connection {
-    match role {
-        // The generator belongs to the thread, all connections of which share it.
-        Role::Client => Connection::client(config, MaskKeys::thread()),
-        Role::Server => Connection::server(config),
-    }
-}
-
-/// Reads `bytes` as the inbox asks for them; returns the events and the error, if one came.
-fn feed(
-    connection: &mut Connection,
-    inbox: &mut Inbox,
-    mut bytes: &[u8],
-) -> (usize, Option<ReceiveError>) {
-    let mut events = 0;
-    while !bytes.is_empty() {
-        let room = inbox.spare(0);
-        let count = room.len().min(bytes.len());
-        room[..count].copy_from_slice(&bytes[..count]);
-        inbox.received(count);
-        bytes = &bytes[count..];
-        loop {
-            match connection.poll_event(inbox) {
-                Ok(Some(_)) => events += 1,
-                Ok(None) => break,
-                Err(error) => return (events, Some(error)),
-            }
-        }
-    }
-    (events, None)
-}
-
-/// The transport takes everything that waits.
-fn flush(connection: &mut Connection) {
-    while connection.wants_write() {
-        let outgoing = connection.outgoing();
-        outgoing.advance(outgoing.remaining());
-    }
-}
-
-fn assert_at_most(info: &AllocationInfo, peak: u64) {
-    assert!(info.bytes_max <= peak, "{info:?} exceeds {peak}");
-}
-
-/// Takes what belongs to the thread and is shared by all its connections: the generator of keys, and
-/// what `config` demands of an open connection.
-fn warm_up(config: &Config) {
-    MaskKeys::thread().next_key();
-    drop(Connection::server(config));
-}
 
 /// Runs `work` on a fresh server connection and tells what it took at most and kept.
 fn on_a_server(config: &Config, work: impl FnOnce(&mut Connection, &mut Inbox)) -> AllocationInfo {

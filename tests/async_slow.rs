@@ -130,7 +130,7 @@ mod work {
             stream.push_input(&[*byte]);
             assert_eq!(executor.run_until_stuck(), 1);
         }
-        now() - start
+        now().saturating_sub(start)
     }
 
     /// F5: a byte costs what it costs, however much of its frame came before.

@@ -18,18 +18,12 @@ use std::time::Duration;
 
 use common::hostile::{After, Fault, Hostile, On, Steps};
 use common::net::{REQUEST, SHORT, consent, listen, patient, read_head, read_to_end, respond};
-use common::pair::{BINARY, TEXT, frame_to, parse_frames, timeless};
+use common::pair::{TEXT, frame_to, timeless};
 use fullduplex::blocking::{self, Accepting, Connected, Connecting, Error, Incoming, WebSocket};
 use fullduplex::handshake::client::{Rejection, Request};
 use fullduplex::handshake::server::{Acceptance, EarlyData, Options, Response};
 use fullduplex::handshake::{HandshakeError, OriginPolicy, Step};
 use fullduplex::{Config, Message, Role, TlsError};
-
-const TRANSIENT: [ErrorKind; 3] = [
-    ErrorKind::WouldBlock,
-    ErrorKind::TimedOut,
-    ErrorKind::Interrupted,
-];
 
 fn options() -> Options {
     Options::new(OriginPolicy::any()).config(timeless())
@@ -71,93 +65,6 @@ fn accept(script: &Hostile, options: &Options) -> Result<WebSocket<Hostile>, Err
 fn connect(script: &Hostile) -> Result<Connected<Hostile>, Error> {
     let connecting = Connecting::new(script.clone(), request(), &timeless());
     insist(connecting, script, Connecting::advance)
-}
-
-/// Reads a message and sends it back, however often the stream blocks.
-fn echo(socket: &mut WebSocket<Hostile>, script: &Hostile) -> Message {
-    for round in 0..10_000 {
-        if round % 5 == 4 && matches!(script.state().steps, Steps::From(_)) {
-            script.state().steps = Steps::None;
-        }
-        match socket.recv() {
-            Ok(message) => {
-                let message = message.unwrap();
-                socket.feed(message.clone()).unwrap();
-                while socket.flush().is_err() {
-                    script.state().steps = Steps::None;
-                }
-                return message;
-            }
-            Err(error) => assert!(error.is_would_block(), "{error:?}"),
-        }
-    }
-    panic!("it blocks for ever");
-}
-
-/// W3, W4: the server's handshake over a stream that is cut and blocks anywhere.
-#[test]
-fn accepting_survives_blocking_at_any_step() {
-    let frame = frame_to(Role::Server, TEXT, b"hello");
-    let answer = [consent(REQUEST).as_bytes(), b"\x81\x05hello"].concat();
-    for size in [1, 50, usize::MAX] {
-        let mut calls = 0;
-        let mut step = 0;
-        while step <= calls {
-            for kind in TRANSIENT {
-                for steps in [Steps::Only(step), Steps::From(step)] {
-                    let script = Hostile::new(REQUEST.as_bytes(), After::Silence)
-                        .with_sizes(size, size)
-                        .with_fault(Fault::Error(kind), On::Both, steps);
-                    let mut socket = accept(&script, &options()).unwrap();
-                    script.push_input(&frame);
-                    assert_eq!(echo(&mut socket, &script), Message::text("hello"));
-                    assert!(script.output() == answer, "{size} {kind:?} {steps:?}");
-                    calls = script.state().calls;
-                }
-            }
-            step += if size == 1 { 13 } else { 1 };
-        }
-    }
-}
-
-/// W3, W4, R6455-4.1-25: the client's handshake over such a stream. Frames that come with the
-/// response are delivered.
-#[test]
-fn connecting_survives_blocking_at_any_step() {
-    for size in [1, 50, usize::MAX] {
-        let mut calls = 0;
-        let mut step = 0;
-        while step <= calls {
-            for kind in TRANSIENT {
-                for steps in [Steps::Only(step), Steps::From(step)] {
-                    let script = Hostile::new(b"", After::Silence)
-                        .with_sizes(size, size)
-                        .responding(consent_and_frames)
-                        .with_fault(Fault::Error(kind), On::Both, steps);
-                    let mut socket = connect(&script).unwrap().socket;
-                    assert_eq!(echo(&mut socket, &script), Message::text("hello"));
-                    assert_eq!(echo(&mut socket, &script), Message::binary(vec![3; 200]));
-                    let output = script.output();
-                    let end = head_end(&output).unwrap();
-                    let (frames, rest) = parse_frames(&output[end..]);
-                    assert_eq!((frames.len(), rest), (2, &b""[..]));
-                    assert_eq!(frames[1].payload, [3; 200]);
-                    calls = script.state().calls;
-                }
-            }
-            step += if size == 1 { 13 } else { 1 };
-        }
-    }
-}
-
-fn consent_and_frames(output: &[u8]) -> Vec<u8> {
-    if head_end(output).is_none() {
-        return Vec::new();
-    }
-    let mut response = consent(std::str::from_utf8(output).unwrap()).into_bytes();
-    response.extend(frame_to(Role::Client, TEXT, b"hello"));
-    response.extend(frame_to(Role::Client, BINARY, &[3; 200]));
-    response
 }
 
 fn head_end(bytes: &[u8]) -> Option<usize> {

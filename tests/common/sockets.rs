@@ -62,6 +62,9 @@ pub trait Opener {
     /// Whether a stream can claim to have read more than it was given room for.
     const READS_CAN_LIE: bool;
 
+    /// Whether it ends its side of a stream that is no socket.
+    const SHUTS_DOWN: bool;
+
     /// Whose opening handshake is done.
     async fn open(
         line: &Hostile,
@@ -231,6 +234,7 @@ impl Opener for Blocking {
     type Socket = Patient<Hostile>;
 
     const READS_CAN_LIE: bool = true;
+    const SHUTS_DOWN: bool = false;
 
     async fn open(line: &Hostile, _: Role, connection: Connection) -> Result<Self::Socket, Error> {
         Ok(Patient::new(line, line.clone(), connection))
@@ -254,6 +258,7 @@ impl<A: super::adapters::Adapter> Opener for A {
     type Socket = fullduplex::asynchronous::WebSocket<A::Io>;
 
     const READS_CAN_LIE: bool = A::READS_CAN_LIE;
+    const SHUTS_DOWN: bool = true;
 
     async fn open(line: &Hostile, _: Role, connection: Connection) -> Result<Self::Socket, Error> {
         Ok(A::new(line.clone(), connection, Inbox::new()))

@@ -97,7 +97,10 @@ const TROUBLES: &[Trouble] = &[
 const fn is_survived(fault: Fault) -> bool {
     match fault {
         Fault::Short => true,
-        Fault::Error(kind) => matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        Fault::Error(kind) => matches!(
+            kind,
+            ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::TimedOut
+        ),
         Fault::Nothing | Fault::Lie => false,
     }
 }
@@ -275,7 +278,7 @@ impl Stagecraft {
                         (state.read_size, state.write_size) = (size, size);
                         (state.fault, state.on) = (trouble.fault, trouble.on);
                         state.steps = steps;
-                        if trouble.fault == LATER {
+                        if is_survived(trouble.fault) && trouble.fault != Fault::Short {
                             state.most_faults = PATIENCE;
                         }
                     }
@@ -388,11 +391,16 @@ fn assert_enough(runs: usize, least: usize) {
     assert!(runs >= least, "{runs} runs");
 }
 
-/// A socket with a timeout says when that has passed.
+/// A socket with a timeout says when that has passed, and may be interrupted all the time.
 #[test]
 fn blocking() {
-    let late = once(Fault::Error(ErrorKind::TimedOut), On::Both);
-    let troubles = [TROUBLES, &[late]].concat();
+    let late = Fault::Error(ErrorKind::TimedOut);
+    let more = [
+        once(late, On::Both),
+        ever(late, On::Both),
+        ever(INTERRUPTED, On::Both),
+    ];
+    let troubles = [TROUBLES, &more].concat();
     let whole = Stagecraft::alone::<common::sockets::Blocking>(Stage::new);
     let halves = Stagecraft::halves(Stage::new, splits::play_by_threads);
     let runs = whole.play_all(&troubles) + halves.play_all(&splits::one_way(TROUBLES));

@@ -98,6 +98,7 @@ impl Opener for Blocking {
     type Socket = Patient<Box<dyn Line>>;
 
     const READS_CAN_LIE: bool = false;
+    const SHUTS_DOWN: bool = false;
 
     async fn open(
         line: &Hostile,
@@ -148,6 +149,7 @@ mod under_tokio {
         type Socket = WebSocket<TlsStream<Hostile>>;
 
         const READS_CAN_LIE: bool = false;
+        const SHUTS_DOWN: bool = true;
 
         async fn open(
             line: &Hostile,

@@ -112,7 +112,7 @@ def requests():
     yield "open-case", f("UPGRADE: WebSocket", "connection: upgrade")
     yield "open-extensions", f("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
     yield "open-unknown-extensions", f("Sec-WebSocket-Extensions: constructor, __proto__;a=\"b\"")
-    yield "open-upgrade-last", f(*(f"X-{n}: y" for n in range(20)), "Upgrade: websocket")
+    yield "open-upgrade-last", f(*(f"X-{n}: y" for n in range(40)), "Upgrade: websocket")
     yield "open-bytes", f("X-Name: \xe9\xff", "Cookie: a=b")
     yield "open-empty-line", b"\r\n\r\n" + f()
     yield "open-early-frame", f(then=b"\x81\x80\x00\x00\x00\x00")
@@ -137,6 +137,7 @@ def requests():
     yield "length-sign", f("Content-Length: +0")
     yield "key-short", f("Sec-WebSocket-Key: AAAA")
     yield "key-15-bytes", f("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA")
+    yield "key-13-bytes", f("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAA==")
     yield "key-url-alphabet", f("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j-Q==")
     yield "keys", f("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
     yield "no-key", f(without="sec-websocket-key")
@@ -196,6 +197,7 @@ def responses():
     yield "extensions", f("Sec-WebSocket-Extensions: a", "Sec-WebSocket-Extensions: b")
     yield "protocol-other", f("Sec-WebSocket-Protocol: other")
     yield "protocol-list", f("Sec-WebSocket-Protocol: chat, superchat")
+    yield "protocol-prefix", f("Sec-WebSocket-Protocol: cha")
     yield "open-at-limit", sized(RESPONSE, 8, 300)
     yield "over-limit", sized(RESPONSE, 8, 301)
     yield "over-limit-headers", sized(RESPONSE, 9, 300)
@@ -269,12 +271,131 @@ def differences():
         ("eight-bits", 0, 8, m(*[bytes(range(i, i + 100)) for i in (0, 40, 90)] * 4)),
         ("nine-bits", 2, 8, m(*[words * 4] * 6)), ("off", 30, 63, m(words, words)),
         ("level-1", 14, 0, m(*[words[i:] for i in range(20)])), ("zeros", 12, 80, m(*[bytes(127)] * 40)),
-        ("p-hello", 15, 0, HELLO), ("p-again", 15, 0, AGAIN), ("p-zeros", 1, 0, payload(bytes(5000))),
-        ("p-stored", 1, 0, bytes.fromhex("000500faff48656c6c6f00")), ("p-cut", 1, 0, HELLO[:4]),
-        ("p-final", 1, 0, bytes.fromhex("f348cdc9c9070000")), ("p-empty", 1, 0, b"\x01\x00"),
-        ("p-dynamic", 1, 0, payload(b"".join(b"word %d of many; " % (i * i) for i in range(60)))),
+        ("p-hello", 31, 0, HELLO), ("p-again", 31, 0, AGAIN), ("p-zeros", 17, 0, payload(bytes(5000))),
+        ("p-stored", 17, 0, bytes.fromhex("000500faff48656c6c6f00")), ("p-cut", 17, 0, HELLO[:4]),
+        ("p-final", 17, 0, bytes.fromhex("f348cdc9c9070000")), ("p-empty", 17, 0, b"\x01\x00"),
+        ("p-dynamic", 17, 0, payload(b"".join(b"word %d of many; " % (i * i) for i in range(60)))),
+        ("pp-again", 1, 0, m(HELLO, AGAIN, AGAIN)), ("pp-empty", 1, 0, m(b"", HELLO, b"", b"\0", AGAIN)),
+        ("pp-final", 1, 0, m(HELLO, bytes.fromhex("f348cdc9c9070000"), AGAIN)), ("pp-cut", 1, 0, m(HELLO[:4], HELLO)),
     ]:
         yield name, bytes([options, levels]) + data
+    for name, data in zlib_streams():
+        yield "p-" + name, bytes([17, 0]) + data
+        if len(data) < 64:
+            yield "pp-" + name, bytes([1, 0]) + m(data, data)
+
+
+def zlib_streams():
+    """Payloads as zlib makes them: each level, window, strategy, and the forms of the end."""
+    text = b"".join(b"%d bottles of beer, " % i for i in range(30))
+    for level in range(10):
+        yield f"level-{level}", deflated(text, level=level, bits=9 + level % 7)
+    for bits in range(9, 16):
+        yield f"window-{bits}", deflated(text + bytes(2 ** (bits - 4)) + text, bits=bits)
+    for name in ("FILTERED", "HUFFMAN_ONLY", "RLE", "FIXED"):
+        yield name.lower(), deflated(text[:60], strategy=getattr(zlib, "Z_" + name))
+    yield "bfinal", deflated(b"Hello, hello", end=zlib.Z_FINISH)
+    yield "partial", deflated(b"Hello, hello", end=zlib.Z_PARTIAL_FLUSH)
+    yield "full", deflated(b"Hello, hello", end=zlib.Z_FULL_FLUSH)
+
+
+def deflated(text, level=6, bits=15, strategy=zlib.Z_DEFAULT_STRATEGY, end=zlib.Z_SYNC_FLUSH):
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -bits, 8, strategy)
+    data = compressor.compress(text) + compressor.flush(end)
+    return data[:-4] if data.endswith(b"\0\0\xff\xff") else data
+
+
+def texts():
+    """Row U1: what is legal at the edges, and what is not."""
+    for name, text in {
+        "ascii": b"Hello", "two": b"\xc2\x80\xdf\xbf", "three": b"\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf",
+        "four": b"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", "kosme": "κόσμε".encode() * 4, "long": ("aé€😀" * 20).encode(),
+        "lone": b"ab\x80", "overlong-two": b"\xc1\xbf", "overlong-three": b"\xe0\x9f\xbf", "overlong-four": b"\xf0\x8f\xbf\xbf",
+        "surrogate": b"ok\xed\xa0\x80", "beyond": b"\xf4\x90\x80\x80", "five": b"\xf8\x88\x80\x80\x80", "ff": b"\xff",
+        "cut-two": b"a\xc3", "cut-three": b"a\xe2\x82", "cut-four": b"a\xf0\x9f\x98", "broken": b"\xe2\x82\x41\xf0\x9f\x41",
+    }.items():
+        yield name, text
+
+
+def closings():
+    """Lists of steps, see tests/oracles/close_state.rs."""
+    for name, steps in {
+        "by-us": "9 c 2 e c 6", "by-peer": "2 e c 6", "both": "9 2 e c 6", "fault": "0 4 e c 6", "bad-code": "5 e c 6",
+        "eof": "7 6", "eof-first": "6 7 0", "silent": "9 c f 5f ff 1", "late-data": "9 c 0 1 2 0 e c 6", "answered-late": "2 e f ff",
+        "pings": "1 1 d 1b 1 e c 7 c", "busy": "7 8 7 0 1 e 9 b 1b 0 2 e c ff", "twice": "9 9 a 2 2 e 6 6", "fault-closing": "9 4 e c 6 f",
+    }.items():
+        for role in range(2):
+            yield f"{name}-{role}", bytes([role, *(int(step, 16) for step in steps.split())])
+
+
+def conversations():
+    """See tests/oracles/roundtrip_split.rs: a message in each way, cut, both ways, closed."""
+    steps = bytes.fromhex("40616263642851525354 04 0c 02 0a f2 05 10 0d 03 16 1e 33 41 c3a9 63 42 05 02 0e 06 47 61 62 63 64 0f")
+    for options in [0, 1, 9, 15, 17, 32, 33, 41, 64, 73, 128, 137, 255]:
+        for bits in (0o77, 0o11, 0o70):
+            yield f"options-{options}-{bits:o}", bytes([options, bits, options]) + steps
+
+
+def operations():
+    """See tests/oracles/ops_cancel.rs."""
+    plans = {
+        "echo": "00 07ff 09ff 02 07ff 0bff", "cancelled": "00 0700 0700 07ff 0900 09ff 0a00 0bff", "queue": "3a00 3a00 3a00 3a02 05 0bff",
+        "closing": "00 03 0dff 07ff 04 07ff", "close-first": "0d00 00 03 07ff 0bff", "end": "00 04 07ff 07ff", "pings": "02 02 0c00 0cff 07ff 0bff",
+        "both": "0001 0201 3a00 3a00 38ff 58ff 0001 38ff 0bff", "both-cancelled": "3a00 3a00 3800 0201 3801 3803 0bff",
+    }
+    for name, plan in plans.items():
+        steps = b"".join(bytes.fromhex(step.ljust(4, "0")) for step in plan.split())
+        for head in ["000000", "010000", "020000", "1b0000", "3a0000", "7c0000", "000403", "000502", "021c04", "0a0605", "120000", "1a0000", "330000"]:
+            yield f"{name}-{head}", bytes.fromhex(head) + steps
+
+
+def bombs():
+    """Options, the root of the limit, repetitions, the size of fragments: see tests/oracles/deflate_bomb.rs."""
+    block = payload(bytes(60000), 9) + b"\0\0\xff\xff"
+    for name, head, data in [
+        ("zeros", "00ff0040", payload(bytes(60000), 9)), ("many", "00ffff00", block), ("pieces", "01ff1f01", block), ("small", "00100303", block),
+        ("nothing", "00000040", b"\0"), ("at-limit", "00100040", payload(bytes(256))), ("over-limit", "00100040", payload(bytes(257))),
+        ("final", "02ff1040", bytes.fromhex("f348cdc9c9070000")), ("empty-blocks", "04101fff", b"\0\0\0\xff\xff"), ("garbage", "00ff0000", b"\xff\xff"),
+        ("empty-final", "0010ff40", b"\3\0"), ("hello", "00100240", HELLO + b"\0\0\xff\xff"),
+    ]:
+        yield name, bytes.fromhex(head) + data
+
+
+def extensions():
+    """Row D3, and what real clients offer and real servers answer."""
+    values = [
+        b"permessage-deflate", b"permessage-deflate; client_max_window_bits", b"permessage-deflate;client_max_window_bits=15",
+        b"permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10; client_max_window_bits=12",
+        b"permessage-deflate; server_max_window_bits=8, permessage-deflate; server_max_window_bits=9", b"permessage-deflate, permessage-deflate",
+        b"a;b=\"c\\d\" ; e , permessage-deflate;client_max_window_bits=\"12\"", b"constructor, __proto__", b"a;;b", b",,a,", b"a;b=\"c,d\"", b"a;b=\"",
+        b"x-webkit-deflate-frame", b"permessage-deflate; unheard_of, permessage-deflate; client_no_context_takeover=1", b"a;b=\"" + b"\\\\" * 40,
+    ]
+    for value in b"7 16 0 08 +9 1e1 999999999999".split() + [b"", b'"10"']:
+        values.append(b"permessage-deflate; server_max_window_bits=" + value)
+        values.append(b"permessage-deflate; client_max_window_bits=" + value)
+    settings = ["3f0f3f0f", "3f003f00", "3a0f3f0f", "1f053f0f", "000f3f0f", "3f0a3f05"]
+    for i, value in enumerate(values):
+        yield f"{i:02}", bytes.fromhex(settings[i % len(settings)]) + value
+
+
+def built():
+    """Row H4: kinds and texts, see tests/oracles/request_fields.rs."""
+    url, host, origin, protocol, header, answer, acceptance, status = range(8)
+    def items(*pairs):
+        return b"".join(bytes([kind, len(text)]) + text for kind, text in pairs)
+
+    yield "all", items(
+        (url, b"wss://example.com:8443/chat?room=1"), (host, b"other.example:80"), (origin, b"https://example.com"), (protocol, b"chat"),
+        (protocol, b"superchat"), (header, b"Authorization:Bearer abc"), (answer, b"Content-Type:text/html"), (acceptance, b"Set-Cookie:a=b"),
+        (status, b"x" * 80))
+    for i, text in enumerate([
+        b"ws://h?x y", b"ws://h/#top", b"ws://a@h/", b"ws://[::1]:65536/", b"ws://[::1]:9001/?", b"ws://h:0/", b"WS://H:80", b"ws://1.2.3.4/%zz", b"http://h/",
+        b"ws://127.1/", b"ws://h.:/a/b?c=d[]", b"ws://xn--nxasmq6b/%41",
+    ]):
+        yield f"url-{i:02}", items((url, text))
+    for kind in range(1, 8):
+        for i, text in enumerate([b"X:a\r\nY: b", b"X:a\n", b"X\0:a", b"X: a", b"X:", b":a", b"X:\xc3\xa9", b"X:a b\tc", b"Upgrade:h2c", b"Host:h", b"Content-Length:5"]):
+            yield f"kind-{kind}-{i:02}", items((kind, text))
 
 
 def write(target, seeds):
@@ -304,3 +425,12 @@ write("server_handshake", cut(requests(), range(2)))
 write("client_handshake", cut(responses(), range(2)))
 write("deflate_stream", ((name, bytes([i % 64, i * 7 % 256]) + data) for i, (name, data) in enumerate(compressed())))
 write("diff_deflate", differences())
+write("deflate_bomb", bombs())
+both = [(name + "-server", data) for name, data in streams(True)] + [(name + "-client", data) for name, data in streams(False)]
+write("diff_tungstenite", ((name, bytes([data[0] & 2 | name.endswith("client")]) + data[1:]) for name, data in cut(both, range(4))))
+write("utf8_incremental", cut(texts(), range(1)))
+write("close_state", closings())
+write("roundtrip_split", conversations())
+write("ops_cancel", operations())
+write("ext_negotiation", extensions())
+write("url_and_headers", built())

@@ -6,6 +6,21 @@
 
 use core::{fmt, str};
 
+/// Texts from this size on are validated in vectors. Below it, setting those up takes longer than
+/// `core` takes for ASCII.
+const VECTORS_FROM: usize = 128;
+
+/// Validates a text, or a part of one that neither starts nor ends inside a character.
+#[inline]
+pub(crate) fn validate(bytes: &[u8]) -> Result<&str, str::Utf8Error> {
+    if bytes.len() >= VECTORS_FROM
+        && let Ok(text) = simdutf8::basic::from_utf8(bytes)
+    {
+        return Ok(text);
+    }
+    str::from_utf8(bytes) // which also tells where the fault is
+}
+
 /// Validates text piece by piece and agrees with [`str::from_utf8`] on the position of an error.
 ///
 /// ```
@@ -68,7 +83,7 @@ impl Decoder {
             self.complete_carry(piece, &mut sink)?
         };
         let (body, tail) = rest.split_at(rest.len() - incomplete_suffix(rest));
-        match str::from_utf8(body) {
+        match validate(body) {
             Ok(text) => {
                 if !text.is_empty() {
                     sink(text);

@@ -14,8 +14,8 @@ use allocation_counter::measure;
 use common::adapters::Adapter;
 use common::executor::Executor;
 use common::handshake::{REQUEST, head, options};
+use common::hostile::After;
 use common::hostile::Hostile;
-use common::script::After;
 
 for_each_adapter! {
     ten_thousand_slow_clients_hold_less_than_40_mib,

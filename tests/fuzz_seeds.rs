@@ -131,3 +131,88 @@ fn the_seeds_of_handshakes_are_what_they_are_called() {
         "{server:?} {client:?}"
     );
 }
+
+/// U1: the position of an error.
+#[test]
+fn the_seeds_of_utf8_incremental_hold() {
+    replay(
+        "utf8_incremental",
+        1,
+        at_the_start,
+        oracles::utf8_incremental,
+    );
+}
+
+/// W7, W8, U2: both orders of both sides' Close frames, faults, ends and deadlines.
+#[test]
+fn the_seeds_of_close_state_hold() {
+    replay("close_state", 2, at_the_start, oracles::close_state);
+}
+
+/// F3, F6, F7, L1, L4, U1: what another implementation accepts and refuses.
+#[test]
+fn the_seeds_of_diff_tungstenite_hold() {
+    replay(
+        "diff_tungstenite",
+        4,
+        at_the_start,
+        oracles::diff_tungstenite,
+    );
+}
+
+/// H4.
+#[test]
+fn the_seeds_of_url_and_headers_hold() {
+    replay("url_and_headers", 8, at_the_start, oracles::url_and_headers);
+}
+
+/// W3, W4, W9: operations that are cancelled, and streams that fail.
+#[cfg(feature = "tokio")]
+#[test]
+fn the_seeds_of_ops_cancel_hold() {
+    replay("ops_cancel", 128, throughout, oracles::ops_cancel);
+}
+
+/// D4, D5, D6, D9, R7692-7.2.2-03: what is allocated is measured by the target itself.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_seeds_of_deflate_stream_hold() {
+    replay("deflate_stream", 64, at_the_start, |seed| {
+        oracles::deflate::stream(seed, unmeasured);
+    });
+}
+
+/// D6, R7692-7.2.1-01, R7692-7.2.2-01.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_seeds_of_diff_deflate_hold() {
+    replay("diff_deflate", 32, at_the_start, oracles::deflate::diff);
+}
+
+/// D1, D2.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_seeds_of_deflate_bomb_hold() {
+    replay("deflate_bomb", 8, throughout, |seed| {
+        oracles::deflate_bomb(seed, unmeasured);
+    });
+}
+
+/// D4, D6, D9, M2, W4: messages both ways, in any form and cut in any way.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_seeds_of_roundtrip_split_hold() {
+    replay("roundtrip_split", 16, throughout, oracles::roundtrip_split);
+}
+
+/// D3, D11, H3.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_seeds_of_ext_negotiation_hold() {
+    replay(
+        "ext_negotiation",
+        64,
+        at_the_start,
+        oracles::ext_negotiation,
+    );
+}

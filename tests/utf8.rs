@@ -181,6 +181,35 @@ fn long_texts_are_validated_to_their_last_byte() {
     }
 }
 
+/// R6455-5.6-01, U1: long texts, which are validated in vectors, are judged as by the standard
+/// library wherever the bad byte stands, and however little of a vector is left behind it.
+#[test]
+fn a_bad_byte_is_found_anywhere_in_a_long_text() {
+    let judge = |bytes: &[u8]| {
+        let mut decoder = Decoder::new();
+        let mut seen = 0;
+        let pushed = decoder.push(bytes, |text| seen += text.len());
+        let judged = pushed.and_then(|()| decoder.finish());
+        let expected = str::from_utf8(bytes).map_err(|error| error.valid_up_to());
+        let found = judged.map_err(|error| usize::try_from(error.valid_up_to).unwrap());
+        assert_eq!(found, expected.map(|_| ()), "{bytes:x?}");
+        assert_eq!(seen, found.err().unwrap_or(bytes.len()));
+    };
+    for length in [126, 127, 128, 129, 191, 192, 193, 255, 256, 257, 320] {
+        for filling in ["x", "é", "€", "😀"] {
+            let text = filling.repeat(length / filling.len());
+            judge(text.as_bytes());
+            for at in (0..=text.len()).step_by(filling.len()) {
+                let (head, tail) = text.as_bytes().split_at(at);
+                for (bad, ..) in ILLEGAL {
+                    judge(&[head, bad, tail].concat());
+                }
+                judge(&[head, &tail[tail.len().min(1)..]].concat()); // a character is cut
+            }
+        }
+    }
+}
+
 /// R6455-5.6-01: the text that arrives is bounded by what came, not by what was announced.
 #[test]
 fn a_long_text_that_is_announced_takes_no_memory() {

@@ -8,11 +8,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Buf;
+use fullduplex::Config;
 use fullduplex::deflate::{Compress, ContextTakeover, Deflate, Level};
-use fullduplex::handshake::client::{self, Request};
-use fullduplex::handshake::server::{self, Acceptance, Incoming, Options};
-use fullduplex::handshake::{OriginPolicy, Step};
-use fullduplex::{Config, Connection, Inbox, MaskKeys};
+use fullduplex_benches::handshakes::lanes;
 use fullduplex_benches::{Lane, json};
 use zlib_rs::{
     Deflate as RawDeflate, DeflateConfig, DeflateFlush, Inflate as RawInflate, InflateFlush,
@@ -165,33 +163,7 @@ fn lane(level: u8, takeover: ContextTakeover) -> (Lane, Lane) {
     config.deflate = Some(deflate.clone().takeover(takeover));
     let mut client_config = Config::default();
     client_config.deflate = Some(deflate.peer_takeover(takeover));
-    let (mut to_server, mut to_client) = (Inbox::new(), Inbox::new());
-    let request = Request::new("ws://example.com/").unwrap();
-    let mut client = client::Handshake::new(request, client_config, MaskKeys::seeded([7; 32]));
-    pass(client.outgoing(), &mut to_server);
-    let options = Options::new(OriginPolicy::any()).config(config);
-    let Step::Done(Incoming::Upgrade(upgrade)) = server::Handshake::new(options)
-        .advance(&mut to_server)
-        .unwrap()
-    else {
-        unreachable!("the request is complete");
-    };
-    let mut server = upgrade.accept(Acceptance::new()).unwrap();
-    pass(server.outgoing(), &mut to_client);
-    let Step::Done(established) = client.advance(&mut to_client).unwrap() else {
-        unreachable!("the response is complete");
-    };
-    let lane = |connection: Connection| Lane {
-        connection,
-        inbox: Inbox::new(),
-    };
-    (lane(established.connection), lane(server))
-}
-
-fn pass(bytes: &mut impl Buf, inbox: &mut Inbox) {
-    let count = bytes.remaining();
-    bytes.copy_to_slice(&mut inbox.spare(count)[..count]);
-    inbox.received(count);
+    lanes(client_config, config)
 }
 
 struct RawSender {

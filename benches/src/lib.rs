@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod handshakes;
 pub mod json;
+pub mod paths;
 pub mod server;
 
 use std::hint::black_box;
@@ -12,6 +14,22 @@ use fullduplex::frame::{Header, Opcode, apply_mask};
 use fullduplex::{Config, Connection, Event, Inbox, MaskKeys, Role};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// So many bytes of stream are read at once, where messages are small.
+pub const READ: usize = 60 * 1024;
+
+/// How many messages of `size` bytes go into one read.
+pub fn batch(size: usize) -> usize {
+    (READ / (size + 8)).max(1)
+}
+
+/// Text without and with characters beyond ASCII, `size` bytes or up to three less.
+pub fn texts(size: usize) -> [String; 2] {
+    const MIXED: &str = "{\"name\":\"김철수\",\"note\":\"naïve café\",\"n\":12345}";
+    let mut mixed = MIXED.repeat(size.div_ceil(MIXED.len()));
+    mixed.truncate(mixed.floor_char_boundary(size));
+    ["x".repeat(size), mixed]
+}
 
 /// A masked binary message of 16 bytes.
 pub const FRAME: &[u8; 22] = b"\x82\x90\0\0\0\0sixteen octets !";
@@ -96,13 +114,24 @@ impl Lane {
     #[inline]
     pub fn receive_in_reads(
         &mut self,
+        bytes: &[u8],
+        act: impl FnMut(&mut Connection, Event<'_>),
+    ) -> usize {
+        self.receive_in_pieces(bytes, usize::MAX, act)
+    }
+
+    /// The same, of at most `size` bytes.
+    #[inline]
+    pub fn receive_in_pieces(
+        &mut self,
         mut bytes: &[u8],
+        size: usize,
         mut act: impl FnMut(&mut Connection, Event<'_>),
     ) -> usize {
         let mut events = 0;
         while !bytes.is_empty() {
             let room = self.inbox.spare(0);
-            let count = room.len().min(bytes.len());
+            let count = room.len().min(bytes.len()).min(size);
             room[..count].copy_from_slice(&bytes[..count]);
             self.inbox.received(count);
             bytes = &bytes[count..];
@@ -139,6 +168,16 @@ pub fn look(_: &mut Connection, event: Event<'_>) {
         Event::Binary(bytes) => _ = black_box(&*bytes),
         Event::Text(text) => _ = black_box(&*text),
         other => _ = black_box(other),
+    }
+}
+
+/// Takes what was received over, and drops it.
+#[inline]
+pub fn detach(_: &mut Connection, event: Event<'_>) {
+    match event {
+        Event::Binary(bytes) => _ = black_box(&*bytes.into_bytes()),
+        Event::Text(text) => _ = black_box(&*text.into_bytes()),
+        other => _ = black_box(other.into_message()),
     }
 }
 

@@ -3,12 +3,15 @@
 use alloc::sync::Arc;
 use core::fmt;
 use core::task::{Context, Poll, Waker, ready};
+use core::time::Duration;
 
 use super::io::{Alarm, Io, Polled};
 use super::memory::{Memory, lend_buffer, take_buffer};
 use super::shutdown::{Attachment, Shutdown};
-use super::wakers::{Side, Wakers};
-use crate::connection::{Connection, Event, Outcome, ReceiveError, Received, SendError, State};
+use super::wakers::{Side, Waiting};
+use crate::connection::{
+    Connection, Event, Outcome, ReceiveError, Received, SendError, State, Whole,
+};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::frame::{CloseCode, CloseFrame};
@@ -19,7 +22,7 @@ pub(super) struct Core<I: Io> {
     driver: Driver,
     io: I,
     alarm: Alarm<I::Clock>,
-    wakers: Arc<Wakers>,
+    waiting: Waiting,
     /// How much was read since the receiving task waited last.
     read: u32,
     /// Whether a task may be waiting for the stream to take bytes.
@@ -35,7 +38,7 @@ impl<I: Io> Core<I> {
             driver: Driver::new(connection),
             io,
             alarm,
-            wakers: Arc::default(),
+            waiting: Waiting::new(),
             read: 0,
             blocked: false,
             attachment: None,
@@ -44,7 +47,8 @@ impl<I: Io> Core<I> {
 
     /// Takes part in `shutdown`, and in no other.
     pub(super) fn attach(&mut self, shutdown: &Shutdown) {
-        let attachment = Attachment::new(shutdown, Arc::clone(&self.wakers));
+        let attachment = Attachment::new(shutdown, self.waiting.share());
+        self.alarm.change_hands();
         if let Some(CloseFrame { code, reason }) = attachment.farewell() {
             // It was checked when closing began.
             let _ = self.queue_close(*code, reason);
@@ -60,6 +64,22 @@ impl<I: Io> Core<I> {
         &mut self.driver.connection
     }
 
+    /// A whole message that has been received already: the short way, without a look at the stream.
+    #[inline]
+    pub(super) fn take_whole(&mut self, memory: &mut Memory) -> Option<Whole> {
+        self.driver.take_whole(memory.inbox())
+    }
+
+    /// Lends what [`take_whole`](Self::take_whole) took.
+    #[inline]
+    pub(super) fn lend_whole<'m>(
+        &mut self,
+        memory: &'m mut Memory,
+        whole: Whole,
+    ) -> Result<Event<'m>, ReceiveError> {
+        self.driver.connection.lend_whole(memory.inbox(), whole)
+    }
+
     /// Lends what was received.
     pub(super) fn lend<'m>(
         &mut self,
@@ -69,7 +89,14 @@ impl<I: Io> Core<I> {
         self.driver.view(memory.inbox(), received)
     }
 
+    /// Two tasks are going to poll it.
+    pub(super) fn share(&mut self) {
+        self.waiting.share();
+        self.alarm.change_hands();
+    }
+
     /// The connection, with memory to answer into.
+    #[inline]
     pub(super) fn answering(&mut self) -> &mut Connection {
         lend_buffer(&mut self.driver.connection);
         &mut self.driver.connection
@@ -91,16 +118,13 @@ impl<I: Io> Core<I> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Received>, Error>> {
         let inbox = memory.inbox();
-        if let Some(received) = self.driver.take_received(inbox) {
-            return Poll::Ready(Ok(Some(received)));
-        }
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_received(inbox, transport, None)
         });
         match &polled {
             Poll::Ready(Ok(Some(_))) => {}
             // Nothing will come of what the other task waits for.
-            Poll::Ready(_) => self.wakers.wake(Side::Sending),
+            Poll::Ready(_) => self.waiting.wake_other(Side::Sending),
             Poll::Pending => {
                 memory.release();
                 take_buffer(&mut self.driver.connection);
@@ -116,12 +140,15 @@ impl<I: Io> Core<I> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            let Some(received) = ready!(self.poll_received(cx, memory))? else {
-                return Poll::Ready(Ok(None));
+            let event = match self.take_whole(memory) {
+                Some(whole) => self.lend_whole(memory, whole),
+                None => match ready!(self.poll_received(cx, memory))? {
+                    Some(received) => self.lend(memory, received),
+                    None => return Poll::Ready(Ok(None)),
+                },
             };
             // What cannot be lent ends the connection, which comes next.
-            let event = self.lend(memory, received).ok();
-            if let Some(message) = event.and_then(Event::into_message) {
+            if let Some(message) = event.ok().and_then(Event::into_message) {
                 memory.release_vacant();
                 return Poll::Ready(Ok(Some(message)));
             }
@@ -136,7 +163,7 @@ impl<I: Io> Core<I> {
             driver.poll_fail(error, transport, None)
         });
         let failure = ready!(polled);
-        self.wakers.wake(Side::Sending);
+        self.waiting.wake_other(Side::Sending);
         Poll::Ready(failure.into())
     }
 
@@ -161,7 +188,7 @@ impl<I: Io> Core<I> {
         });
         match &polled {
             Poll::Ready(Ok(())) => take_buffer(&mut self.driver.connection),
-            Poll::Ready(Err(_)) => self.wakers.wake(Side::Receiving), // it ends for both
+            Poll::Ready(Err(_)) => self.waiting.wake_other(Side::Receiving), // it ends for both
             Poll::Pending => {}
         }
         polled.map_err(Error::from)
@@ -193,7 +220,7 @@ impl<I: Io> Core<I> {
         match self.driver.connection.close(code, reason) {
             Ok(()) => {
                 self.driver.connection.handle_timeout(self.alarm.now());
-                self.wakers.wake(Side::Receiving); // which watches the deadline
+                self.waiting.wake_receiver(); // which watches the deadline
                 Ok(())
             }
             Err(SendError::Closed) => Ok(()),
@@ -209,27 +236,30 @@ impl<I: Io> Core<I> {
         side: Side,
         mut drive: impl FnMut(&mut Driver, &mut Polled<'_, '_, I>) -> Poll<T>,
     ) -> Poll<T> {
-        self.wakers.register(side, cx.waker());
+        if self.waiting.register(side, cx.waker()) {
+            self.alarm.change_hands();
+        }
         self.say_farewell(); // whoever closes all wakes who is registered
         let polled = loop {
+            let now = self.alarm.now();
             let mut transport = Polled {
                 io: &mut self.io,
-                epoch: self.alarm.epoch(),
+                now,
                 cx,
-                wakers: Some(&self.wakers),
+                wakers: self.waiting.shared(),
                 read: &mut self.read,
                 blocked: &mut self.blocked,
                 yielded: false,
             };
             let polled = drive(&mut self.driver, &mut transport);
-            if polled.is_ready() || self.poll_alarm().is_pending() {
+            if polled.is_ready() || self.poll_alarm(now, cx).is_pending() {
                 break polled;
             }
         };
         if self.blocked && !self.driver.waits_to_write() {
             // What the other task may have been waiting for was done here.
             self.blocked = false;
-            self.wakers.wake(side.other());
+            self.waiting.wake_other(side.other());
         }
         if polled.is_ready() && self.driver.connection.state() == State::Closed {
             self.attachment = None;
@@ -249,13 +279,16 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// `Ready` if a deadline has passed. Both tasks are woken by the next one.
-    fn poll_alarm(&mut self) -> Poll<()> {
+    /// `Ready` if a deadline has passed. Whoever waits is woken by the next one.
+    fn poll_alarm(&mut self, now: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.driver.connection.poll_timeout();
-        if self.alarm.covers(due) {
+        if self.alarm.covers(due, now) {
             return Poll::Pending;
         }
-        let waker = Waker::from(Arc::clone(&self.wakers));
+        let Some(wakers) = self.waiting.shared() else {
+            return self.alarm.poll(due, cx);
+        };
+        let waker = Waker::from(Arc::clone(wakers));
         self.alarm.poll(due, &mut Context::from_waker(&waker))
     }
 }

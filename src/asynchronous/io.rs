@@ -90,14 +90,10 @@ impl<C: Clock> Alarm<C> {
         C::elapsed(self.epoch)
     }
 
-    pub(super) fn epoch(&self) -> C::Instant {
-        self.epoch
-    }
-
-    /// Whether it goes off by `due` as it is.
-    pub(super) fn covers(&self, due: Option<Duration>) -> bool {
+    /// Whether it goes off after `now` and by `due` as it is.
+    pub(super) fn covers(&self, due: Option<Duration>, now: Duration) -> bool {
         let armed = Duration::from_nanos(self.armed);
-        due.is_none_or(|due| armed <= due && self.now() < armed)
+        due.is_none_or(|due| armed <= due && now < armed)
     }
 
     /// Sets it to `due`; `Ready` if that has passed.
@@ -124,7 +120,8 @@ impl<C: Clock> Alarm<C> {
 /// A stream while a task polls it: what the driver sees of it.
 pub(super) struct Polled<'a, 'c, I: Io> {
     pub(super) io: &'a mut I,
-    pub(super) epoch: <I::Clock as Clock>::Instant,
+    /// The time when polling began: looking at the clock costs as much as a small message.
+    pub(super) now: Duration,
     pub(super) cx: &'a mut Context<'c>,
     /// Who is told when writing is possible, if that is more than the task that polls.
     pub(super) wakers: Option<&'a Arc<Wakers>>,
@@ -170,7 +167,7 @@ fn is_interrupted<T>(result: &Poll<io::Result<T>>) -> bool {
 
 impl<I: Io> Transport for Polled<'_, '_, I> {
     fn now(&self) -> Duration {
-        I::Clock::elapsed(self.epoch)
+        self.now
     }
 
     fn turn(&self) -> Option<Duration> {

@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::mem;
 use std::thread_local;
 
 use crate::connection::{Connection, Inbox, Parked};
@@ -38,20 +39,15 @@ struct Pool {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     inbox: Option<Box<Inbox>>,
-    parked: Option<Box<Parked>>,
+    parked: Parked,
 }
 
 impl Memory {
     /// The inbox, with whatever was left in it.
+    #[inline]
     pub(super) fn inbox(&mut self) -> &mut Inbox {
         let parked = &mut self.parked;
-        self.inbox.get_or_insert_with(|| {
-            let mut inbox = pool(|pool| pool.inboxes.pop()).unwrap_or_default();
-            if let Some(parked) = parked.take() {
-                inbox.resume(*parked);
-            }
-            inbox
-        })
+        self.inbox.get_or_insert_with(|| resumed(parked))
     }
 
     /// Gives back what is not needed while the connection waits.
@@ -64,7 +60,7 @@ impl Memory {
                 self.inbox = Some(inbox);
                 return;
             }
-            self.parked = Some(Box::new(inbox.park()));
+            self.parked = inbox.park();
         }
         inbox.hand_on();
         if inbox.size() <= LARGEST_KEPT {
@@ -91,11 +87,18 @@ impl Memory {
     }
 }
 
+#[inline(never)]
+fn resumed(parked: &mut Parked) -> Box<Inbox> {
+    let mut inbox = pool(|pool| pool.inboxes.pop()).unwrap_or_default();
+    inbox.resume(mem::take(parked));
+    inbox
+}
+
 impl From<Inbox> for Memory {
     fn from(inbox: Inbox) -> Self {
         let mut memory = Self {
             inbox: Some(Box::new(inbox)),
-            parked: None,
+            parked: Parked::default(),
         };
         memory.release();
         memory
@@ -103,6 +106,7 @@ impl From<Inbox> for Memory {
 }
 
 /// Gives `connection` a buffer to queue into, if it has none.
+#[inline]
 pub(super) fn lend_buffer(connection: &mut Connection) {
     if connection.lacks_buffer()
         && let Some(buffer) = pool(|pool| pool.buffers.pop())

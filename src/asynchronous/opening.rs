@@ -304,7 +304,7 @@ impl<I: Io> Line<I> {
             loop {
                 let mut transport = Polled {
                     io: &mut self.io,
-                    epoch: self.alarm.epoch(),
+                    now: self.alarm.now(),
                     cx,
                     wakers: None,
                     read: &mut read,

@@ -128,13 +128,15 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, no event is lost.
     pub async fn next_event(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
-        match poll_fn(|cx| self.core.poll_received(cx, &mut self.memory)).await? {
-            None => return Ok(None),
-            Some(received) => {
-                if let Ok(event) = self.core.lend(&mut self.memory, received) {
-                    return Ok(Some((event, self.core.answering())));
-                }
-            }
+        let event = match self.core.take_whole(&mut self.memory) {
+            Some(whole) => self.core.lend_whole(&mut self.memory, whole),
+            None => match poll_fn(|cx| self.core.poll_received(cx, &mut self.memory)).await? {
+                Some(received) => self.core.lend(&mut self.memory, received),
+                None => return Ok(None),
+            },
+        };
+        if let Ok(event) = event {
+            return Ok(Some((event, self.core.answering())));
         }
         // What cannot be lent ends the connection.
         Err(poll_fn(|cx| self.core.poll_failed(cx)).await)
@@ -170,7 +172,9 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, the message has not been queued, and is dropped with it.
     pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        poll_fn(|cx| self.core.poll_ready(cx)).await?;
+        if self.core.connection().is_full() {
+            poll_fn(|cx| self.core.poll_ready(cx)).await?;
+        }
         self.core.queue(message.into())
     }
 
@@ -249,7 +253,8 @@ impl<I: Io> WebSocket<I> {
     }
 
     /// Two halves for two tasks, one that receives and one that sends.
-    pub fn split(self) -> (Reader<I>, Writer<I>) {
+    pub fn split(mut self) -> (Reader<I>, Writer<I>) {
+        self.core.share();
         let core = Arc::new(Mutex::new(*self.core));
         let reader = Reader::new(Arc::clone(&core), self.memory, self.ended);
         (reader, Writer::new(core))

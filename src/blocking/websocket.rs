@@ -87,14 +87,18 @@ impl<S: Read + Write> WebSocket<S> {
             stream,
             ..
         } = self;
-        let error = match driver.poll_received(inbox, stream, give_up) {
-            Poll::Ready(Ok(Some(received))) => match driver.view(inbox, received) {
-                Ok(event) => return Ok(Some((event, &mut driver.connection))),
-                Err(error) => error,
+        let event = match driver.take_whole(inbox) {
+            Some(whole) => driver.connection.lend_whole(inbox, whole),
+            None => match driver.poll_received(inbox, stream, give_up) {
+                Poll::Ready(Ok(Some(received))) => driver.view(inbox, received),
+                Poll::Ready(Ok(None)) => return Ok(None),
+                Poll::Ready(Err(failure)) => return Err(failure.into()),
+                Poll::Pending => return Err(Error::WouldBlock),
             },
-            Poll::Ready(Ok(None)) => return Ok(None),
-            Poll::Ready(Err(failure)) => return Err(failure.into()),
-            Poll::Pending => return Err(Error::WouldBlock),
+        };
+        let error = match event {
+            Ok(event) => return Ok(Some((event, &mut driver.connection))),
+            Err(error) => error,
         };
         match driver.poll_fail(error, stream, give_up) {
             Poll::Ready(failure) => Err(failure.into()),

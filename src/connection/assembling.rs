@@ -1,6 +1,7 @@
 //! Payloads that arrive in pieces: from the frames of a message to the message, or to the pieces
 //! that [`Delivery::Pieces`] hands on.
 
+use alloc::boxed::Box;
 use core::fmt;
 use core::mem;
 
@@ -9,9 +10,19 @@ use super::error::ReceiveError;
 use super::event::Position;
 use super::inbox::Inbox;
 use super::receiver::{End, Place, Ready, Receiver};
+use super::settings::Settings;
 use crate::frame::{Header, MAX_HEADER, Opcode, apply_mask, rotate_key};
 use crate::message::MessageKind;
 use crate::utf8::{Decoder, Utf8Error};
+
+/// A message that arrives in pieces.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    /// The data frame whose payload is arriving.
+    pub(super) frame: Option<Frame>,
+    pub(super) message: Message,
+    pub(super) decoder: Decoder,
+}
 
 /// A data frame whose header has been consumed.
 #[derive(Clone, Copy)]
@@ -34,37 +45,91 @@ pub(super) struct Message {
     delivered: bool,
 }
 
+impl Assembly {
+    const fn new() -> Self {
+        Self {
+            frame: None,
+            message: Message::new(MessageKind::Binary, false),
+            decoder: Decoder::new(),
+        }
+    }
+
+    /// Checks the header of a data frame against the limits, before anything of its payload is kept
+    /// (RFC 6455, section 10.4).
+    fn admit(&mut self, header: Header, settings: &Settings) -> Result<(), ReceiveError> {
+        if header.length > settings.max_frame {
+            let (length, limit) = (header.length, settings.max_frame);
+            return Err(ReceiveError::FrameTooBig { length, limit });
+        }
+        let message = &mut self.message;
+        match header.opcode {
+            Opcode::Text => *message = Message::new(MessageKind::Text, header.rsv1),
+            Opcode::Binary => *message = Message::new(MessageKind::Binary, header.rsv1),
+            _ => {}
+        }
+        message.fragments = message.fragments.saturating_add(1);
+        if message.fragments > settings.max_fragments {
+            let limit = settings.max_fragments;
+            return Err(ReceiveError::TooManyFragments { limit });
+        }
+        if message.compressed {
+            return Ok(()); // what it inflates to is what counts
+        }
+        let length = message.length.saturating_add(header.length);
+        if length > settings.max_message {
+            let limit = settings.max_message;
+            return Err(ReceiveError::MessageTooBig { limit });
+        }
+        message.length = length;
+        Ok(())
+    }
+}
+
 impl Receiver {
-    /// Starts a data frame whose payload is taken as it arrives.
-    pub(super) fn open_frame(&mut self, inbox: &mut Inbox, header: Header) {
+    /// Starts a data frame with a header of `size` bytes, if that is within the limits. Its payload
+    /// is taken as it arrives.
+    pub(super) fn open_frame(
+        &mut self,
+        inbox: &mut Inbox,
+        header: Header,
+        size: usize,
+    ) -> Result<(), ReceiveError> {
+        let assembly = (self.assembly).get_or_insert_with(|| Box::new(Assembly::new()));
+        assembly.admit(header, &self.settings)?;
+        inbox.consume(size);
         let Header {
             fin, key, length, ..
         } = header;
-        let gathers = self.message.kind == MessageKind::Text || self.message.compressed;
+        let message = &assembly.message;
+        let gathers = message.kind == MessageKind::Text || message.compressed;
         if header.opcode != Opcode::Continuation && gathers {
-            self.decoder = Decoder::new();
+            assembly.decoder = Decoder::new();
             inbox.start_gathering();
             #[cfg(feature = "deflate")]
             if let Some(inflating) = &mut self.inflating {
                 inflating.start();
             }
         }
-        self.frame = Some(Frame {
+        assembly.frame = Some(Frame {
             fin,
             key,
             remaining: length,
         });
         self.rules.in_message = !fin;
+        Ok(())
     }
 
     /// Takes what has arrived of the frame's payload: unmasks it and validates text at once, while
     /// it is in the cache, and so that the first bad byte ends the connection.
     pub(super) fn take_payload(&mut self, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
+        let Some(assembly) = &mut self.assembly else {
+            return Ok(Step::FrameEnd);
+        };
         #[cfg(feature = "deflate")]
-        if self.message.compressed {
+        if assembly.message.compressed {
             return self.take_compressed(inbox);
         }
-        let Some(frame) = &mut self.frame else {
+        let Some(frame) = &mut assembly.frame else {
             return Ok(Step::FrameEnd);
         };
         let count = frame.unmask(inbox, 0);
@@ -72,14 +137,14 @@ impl Receiver {
         let frame_end = frame.remaining == 0;
         let last = frame_end && frame.fin;
         if frame_end {
-            self.frame = None;
+            assembly.frame = None;
         } else {
             let rest = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
             inbox.want(rest.saturating_add(MAX_HEADER));
         }
-        let ready = match self.delivery {
-            Delivery::Whole => self.assemble(inbox, count, last)?,
-            Delivery::Pieces => self.deliver_piece(inbox, count, last)?,
+        let ready = match self.settings.delivery {
+            Delivery::Whole => assembly.assemble(inbox, count, last)?,
+            Delivery::Pieces => assembly.deliver_piece(inbox, count, last, &mut self.end)?,
         };
         Ok(match ready {
             Some(ready) => Step::Ready(ready),
@@ -87,7 +152,9 @@ impl Receiver {
             None => Step::Starved,
         })
     }
+}
 
+impl Assembly {
     /// Adds `count` bytes to the message and returns it when it is whole.
     fn assemble(
         &mut self,
@@ -123,13 +190,14 @@ impl Receiver {
         inbox: &mut Inbox,
         count: usize,
         last: bool,
+        end: &mut Option<Box<End>>,
     ) -> Result<Option<Ready>, ReceiveError> {
         match self.message.kind {
             MessageKind::Text => {
                 inbox.start_gathering();
                 let valid = inbox.gather_text(count, &mut self.decoder);
                 inbox.end_gathering();
-                self.text_piece(inbox, valid, last)
+                self.text_piece(inbox, valid, last, end)
             }
             MessageKind::Binary => {
                 let place = Place::Block(inbox.take(count));
@@ -145,6 +213,7 @@ impl Receiver {
         inbox: &Inbox,
         mut valid: Result<(), Utf8Error>,
         mut last: bool,
+        end: &mut Option<Box<End>>,
     ) -> Result<Option<Ready>, ReceiveError> {
         if last && valid.is_ok() {
             valid = self.decoder.finish();
@@ -154,7 +223,7 @@ impl Receiver {
             if empty {
                 return Err(error.into());
             }
-            self.end = Some(End::Failing(error.into()));
+            *end = Some(Box::new(End::Failing(error.into())));
             last = false;
         }
         Ok(self.piece(Place::Gathered, empty, last))

@@ -49,6 +49,7 @@ pub enum Event<'i> {
 
 impl Event<'_> {
     /// The whole message, owned; `None` for any other event.
+    #[inline]
     pub fn into_message(self) -> Option<Message> {
         match self {
             Self::Text(text) => Some(Message::Text(text.into_bytes())),
@@ -99,6 +100,7 @@ pub(super) enum TextPlace<'i> {
 impl Text<'_> {
     /// The text, owned. Texts that came in one read and are shorter than 16 KiB are copied, since a
     /// copy is as cheap as sharing and does not keep the read block alive; all others are not.
+    #[inline]
     pub fn into_bytes(self) -> Utf8Bytes {
         match self.0 {
             TextPlace::Block(text) => String::from(text).into(),
@@ -151,6 +153,7 @@ pub(super) enum BinaryPlace<'i> {
 impl Binary<'_> {
     /// The payload, owned. Payloads shorter than 4 KiB are copied, since a copy is as cheap as
     /// sharing and does not keep the read block alive; larger ones are split off the block.
+    #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             BinaryPlace::Block(inbox, range) => inbox.detach(range),

@@ -11,6 +11,8 @@
 //! Text that arrives in pieces is gathered in a `String` instead, since a `str` can be lent again
 //! and again without being validated again only from there.
 
+#[cfg(feature = "deflate")]
+mod inflate;
 mod parked;
 
 use alloc::string::String;
@@ -39,20 +41,12 @@ const LARGEST_READ: usize = 64 * 1024;
 /// reference counting that it saves, and a message that is kept does not pin a read block.
 const DETACH_BY_COPY: usize = 4 * 1024;
 
+/// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
+/// again.
+const LARGEST_BUFFER: usize = 128 * 1024;
+
 /// The largest read while a message is gathered outside the block.
 const LARGEST_GATHERING_READ: usize = 256 * 1024;
-
-/// The least and, for the start, the most room that is worth a call of the decompressor.
-#[cfg(feature = "deflate")]
-const LEAST_TO_INFLATE: usize = 256;
-#[cfg(feature = "deflate")]
-const STEP_TO_INFLATE: usize = 16 * 1024;
-/// What one byte can inflate to: matches of 258 bytes, in two bits each (RFC 1951, 3.2.5).
-#[cfg(feature = "deflate")]
-const MOST_FROM_A_BYTE: usize = 4 * 258;
-/// Bytes that the decompressor has taken and not looked at.
-#[cfg(feature = "deflate")]
-const HELD_BACK: usize = 8;
 
 /// Receive memory for one connection, or for many that take turns.
 ///
@@ -104,6 +98,8 @@ pub struct Inbox {
     pub(super) bytes: Vec<u8>,
     /// A large text that was taken out of the block whole.
     pub(super) large_text: Utf8Bytes,
+    /// Memory to queue into, for the connection that has its turn.
+    buffer: Vec<u8>,
 }
 
 impl Inbox {
@@ -184,7 +180,6 @@ impl Inbox {
     }
 
     /// Whether it holds nothing that belongs to a connection.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn is_vacant(&self) -> bool {
         self.held() == 0 && self.wanted == 0 && !self.gathering
     }
@@ -211,6 +206,18 @@ impl Inbox {
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn size(&self) -> usize {
         self.allocated + self.text.capacity() + self.bytes.capacity()
+    }
+
+    /// Keeps the memory of a queue for the next connection.
+    pub(super) fn keep_buffer(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() <= LARGEST_BUFFER {
+            self.buffer = buffer;
+        }
+    }
+
+    /// Memory to queue into, if there is any.
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        mem::take(&mut self.buffer)
     }
 
     /// Forgets every byte; the memory stays.
@@ -257,56 +264,6 @@ impl Inbox {
         })
     }
 
-    /// How much room to inflate `available` bytes into at a time: as much as is `likely` to be
-    /// filled, not much more than what has been inflated before, and not more than can be filled,
-    /// since room that stays empty was zeroed in vain.
-    #[cfg(feature = "deflate")]
-    pub(super) fn room_to_inflate(&self, available: usize, likely: usize) -> usize {
-        let most = available
-            .saturating_add(HELD_BACK)
-            .saturating_mul(MOST_FROM_A_BYTE);
-        likely
-            .max(self.bytes.len() / 2)
-            .max(LEAST_TO_INFLATE)
-            .min(STEP_TO_INFLATE.max(self.bytes.len()))
-            .min(most)
-    }
-
-    /// Reserves room for `room` more gathered bytes. Doubles the memory that is filled, but leaves
-    /// room for no more than `left`.
-    #[cfg(feature = "deflate")]
-    pub(super) fn grow_bytes(&mut self, room: usize, left: usize) {
-        if self.bytes.capacity() == 0 {
-            // A text that was inflated before took the memory with it.
-            self.bytes = mem::take(&mut self.text).into_bytes();
-            self.bytes.clear();
-        }
-        let needed = self.bytes.len() + room;
-        if needed > self.bytes.capacity() {
-            let limit = self.bytes.len().saturating_add(left);
-            let doubled = self.bytes.len().saturating_mul(2);
-            let capacity = doubled.min(limit).max(needed);
-            self.bytes.reserve_exact(capacity - self.bytes.len());
-        }
-    }
-
-    /// `available` unread bytes to inflate, and `room` for what they inflate to.
-    #[cfg(feature = "deflate")]
-    pub(super) fn inflating(&mut self, available: usize, room: usize) -> (&[u8], &mut [u8]) {
-        let filled = self.bytes.len();
-        self.bytes.resize(filled + room, 0);
-        let unread = self.block.get(self.next..self.end).unwrap_or_default();
-        let output = self.bytes.get_mut(filled..).unwrap_or_default();
-        (unread.get(..available).unwrap_or_default(), output)
-    }
-
-    /// Consumes what was inflated, and gives back room that was not filled.
-    #[cfg(feature = "deflate")]
-    pub(super) fn inflated(&mut self, taken: usize, unfilled: usize) {
-        self.consume(taken);
-        self.bytes.truncate(self.bytes.len() - unfilled);
-    }
-
     /// What the frame in progress still needs beyond the unread bytes.
     pub(super) fn want(&mut self, rest_of_frame: usize) {
         self.wanted = rest_of_frame;
@@ -328,6 +285,15 @@ impl Inbox {
     pub(super) fn take(&mut self, count: usize) -> Range<usize> {
         let start = self.next;
         self.consume(count);
+        start..self.next
+    }
+
+    /// Consumes `skipped` unread bytes and `count` behind them, all of which are there, and tells
+    /// where those stand.
+    #[inline]
+    pub(super) fn take_behind(&mut self, skipped: usize, count: usize) -> Range<usize> {
+        let start = self.next + skipped;
+        self.next = start + count;
         start..self.next
     }
 
@@ -361,10 +327,16 @@ impl Inbox {
 
     /// Owns the bytes at `range`, which end before the unread ones: small ones copied, large ones
     /// split off the block.
+    #[inline]
     pub(super) fn detach(&mut self, range: Range<usize>) -> Bytes {
         if range.len() < DETACH_BY_COPY || range.end > self.next {
             return Bytes::copy_from_slice(self.slice(range));
         }
+        self.split_off(range)
+    }
+
+    #[inline(never)]
+    fn split_off(&mut self, range: Range<usize>) -> Bytes {
         let mut front = self.block.split_to(range.end);
         for index in [
             &mut self.message,

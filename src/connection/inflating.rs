@@ -3,14 +3,16 @@
 //! What is inflated is charged against the message limit while it is inflated, and memory grows
 //! with it: a small message that inflates to a large one costs no more than the limit.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::mem;
 
-use super::assembling::Step;
+use super::assembling::{Assembly, Step};
 use super::config::Delivery;
 use super::error::ReceiveError;
 use super::inbox::Inbox;
 use super::receiver::{End, Place, Ready, Receiver};
+use super::settings::Settings;
 use crate::deflate::codec::Inflater;
 use crate::deflate::{Agreement, DeflateError};
 use crate::frame::MAX_HEADER;
@@ -100,20 +102,26 @@ impl Receiver {
     /// Takes what has arrived of a compressed frame's payload and inflates it: all of it, or with
     /// [`Delivery::Pieces`] up to the next piece.
     pub(super) fn take_compressed(&mut self, inbox: &mut Inbox) -> Result<Step, ReceiveError> {
-        let (Some(frame), Some(inflating)) = (&mut self.frame, &mut self.inflating) else {
+        let (Some(assembly), Some(inflating)) = (&mut self.assembly, &mut self.inflating) else {
             return Ok(Step::FrameEnd);
         };
+        let Some(frame) = &mut assembly.frame else {
+            return Ok(Step::FrameEnd);
+        };
+        let Settings {
+            max_message,
+            delivery,
+            ..
+        } = *self.settings;
+        let message = &mut assembly.message;
         let available = frame.unmask(inbox, inflating.unmasked);
         inflating.unmasked = available;
 
-        if self.delivery == Delivery::Pieces {
+        if delivery == Delivery::Pieces {
             inbox.bytes.clear();
         }
         let before = inbox.bytes.len();
-        let wire_limit = self
-            .max_message
-            .saturating_mul(2)
-            .saturating_add(WIRE_SLACK);
+        let wire_limit = max_message.saturating_mul(2).saturating_add(WIRE_SLACK);
         let mut frame_end = false;
         let mut message_end = false;
         let mut starved = false;
@@ -131,7 +139,7 @@ impl Receiver {
                 break;
             }
             // One byte more than each limit allows, so that exceeding it shows.
-            let left = one_more(self.max_message, self.message.length);
+            let left = one_more(max_message, message.length);
             let available = inflating.unmasked.min(one_more(wire_limit, inflating.wire));
             let likely = available.saturating_mul(inflating.growth.into());
             let room = inbox.room_to_inflate(available, likely).min(left);
@@ -149,33 +157,36 @@ impl Receiver {
             inflating.unmasked -= taken;
             inflating.wire += taken as u64; // usize is at most 64 bits wide
             frame.remaining -= taken as u64;
-            self.message.length += produced as u64;
-            if self.message.length > self.max_message {
+            message.length += produced as u64;
+            if message.length > max_message {
                 inbox.inflated(0, 1);
             }
-            if self.message.length > self.max_message || inflating.wire > wire_limit {
-                let limit = self.max_message;
+            if message.length > max_message || inflating.wire > wire_limit {
+                let limit = max_message;
                 fault = Some(ReceiveError::MessageTooBig { limit });
                 break;
             }
-            if self.delivery == Delivery::Pieces && produced > 0 {
+            if delivery == Delivery::Pieces && produced > 0 {
                 break;
             }
         }
         if let Some(error) = fault {
-            return self.fail_inflating(inbox, before, error);
+            let ready = assembly.take_inflated(inbox, delivery, before, false, &mut self.end)?;
+            // After what precedes it: neither what is delivered nor which of two faults counts may
+            // depend on how the bytes were cut.
+            let Some(ready) = ready else {
+                return Err(error);
+            };
+            (self.end).get_or_insert_with(|| Box::new(End::Failing(error)));
+            return Ok(Step::Ready(ready));
         }
         if message_end {
-            inflating.learn(self.message.length);
+            inflating.learn(message.length);
         }
         if frame_end || message_end {
-            self.frame = None;
+            assembly.frame = None;
         }
-        let ready = match self.delivery {
-            Delivery::Whole => self.assemble_inflated(inbox, before, message_end)?,
-            Delivery::Pieces => self.deliver_inflated(inbox, message_end)?,
-        };
-        match ready {
+        match assembly.take_inflated(inbox, delivery, before, message_end, &mut self.end)? {
             Some(ready) => Ok(Step::Ready(ready)),
             None if frame_end => Ok(Step::FrameEnd),
             None if starved => Ok(Step::Starved),
@@ -183,25 +194,22 @@ impl Receiver {
             None => self.take_compressed(inbox),
         }
     }
+}
 
-    /// Ends receiving with `error`, after what precedes it: neither what is delivered nor which of
-    /// two faults counts may depend on how the bytes were cut.
-    #[cold]
-    fn fail_inflating(
+impl Assembly {
+    /// Takes note of what was added behind `before`; what there is to report.
+    fn take_inflated(
         &mut self,
         inbox: &mut Inbox,
+        delivery: Delivery,
         before: usize,
-        error: ReceiveError,
-    ) -> Result<Step, ReceiveError> {
-        let ready = match self.delivery {
-            Delivery::Whole => self.assemble_inflated(inbox, before, false)?,
-            Delivery::Pieces => self.deliver_inflated(inbox, false)?,
-        };
-        let Some(ready) = ready else {
-            return Err(error);
-        };
-        self.end.get_or_insert(End::Failing(error));
-        Ok(Step::Ready(ready))
+        last: bool,
+        end: &mut Option<Box<End>>,
+    ) -> Result<Option<Ready>, ReceiveError> {
+        match delivery {
+            Delivery::Whole => self.assemble_inflated(inbox, before, last),
+            Delivery::Pieces => self.deliver_inflated(inbox, last, end),
+        }
     }
 
     /// Checks what was added behind `before` and returns the message when it is whole.
@@ -238,6 +246,7 @@ impl Receiver {
         &mut self,
         inbox: &mut Inbox,
         last: bool,
+        end: &mut Option<Box<End>>,
     ) -> Result<Option<Ready>, ReceiveError> {
         // What is handed on is gone: nothing of it is kept when the inbox is.
         inbox.end_gathering();
@@ -249,7 +258,7 @@ impl Receiver {
         text.clear();
         let valid = self.decoder.push(bytes, |piece| text.push_str(piece));
         bytes.clear();
-        self.text_piece(inbox, valid, last)
+        self.text_piece(inbox, valid, last, end)
     }
 }
 

@@ -22,7 +22,8 @@ pub struct MaskKeys(Source);
 enum Source {
     #[cfg(feature = "std")]
     Thread,
-    Owned(Box<dyn CryptoRng + Send + Sync>),
+    /// Boxed twice: every client has the room for this, and few have one.
+    Owned(Box<Box<dyn CryptoRng + Send + Sync>>),
 }
 
 impl MaskKeys {
@@ -40,7 +41,7 @@ impl MaskKeys {
 
     /// Any cryptographic generator.
     pub fn from_rng(rng: impl CryptoRng + Send + Sync + 'static) -> Self {
-        Self(Source::Owned(Box::new(rng)))
+        Self(Source::Owned(Box::new(Box::new(rng))))
     }
 
     /// A fresh key for one frame.

@@ -10,16 +10,20 @@ mod inbox;
 #[cfg(feature = "deflate")]
 mod inflating;
 mod keys;
+mod memory;
 mod outcome;
 mod outgoing;
 mod queue;
 mod receiver;
 mod retention;
 mod sender;
+mod settings;
 mod timers;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::Range;
 use core::time::Duration;
 
 pub use config::{Config, Delivery, Keepalive, Limits, Role, Timeouts};
@@ -36,6 +40,7 @@ use crate::frame::CloseCode;
 use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
 use receiver::{Place, Ready, lend};
+use settings::Settings;
 use timers::{Due, Facts, Timers};
 
 /// One end of an open WebSocket connection, without any I/O.
@@ -114,10 +119,11 @@ impl Connection {
         } else {
             Role::Server
         };
+        let settings = Settings::shared(config);
         Self {
-            receiver: Receiver::new(role, config, extensions),
-            sender: Sender::new(keys, config, extensions, head),
-            timers: Timers::new(config.timeouts),
+            receiver: Receiver::new(role, Arc::clone(&settings), extensions),
+            sender: Sender::new(keys, config, settings, extensions, head),
+            timers: Timers::default(),
             heard: false,
             message: false,
             closed_by_peer: false,
@@ -140,14 +146,28 @@ impl Connection {
         &mut self,
         inbox: &'i mut Inbox,
     ) -> Result<Option<Event<'i>>, ReceiveError> {
-        if let Some((kind, range)) = self.receiver.take_whole(inbox) {
-            (self.heard, self.message) = (true, true);
-            return match lend(inbox, kind, range) {
-                Ok(event) => Ok(Some(event)),
-                Err(error) => Err(self.fail(error.into())),
-            };
+        match self.take_whole(inbox) {
+            Some(whole) => self.lend_whole(inbox, whole).map(Some),
+            None => self.poll_any_event(inbox),
         }
-        self.poll_any_event(inbox)
+    }
+
+    /// Takes a message that came in one frame and is all there, if that is next.
+    #[inline]
+    pub(crate) fn take_whole(&mut self, inbox: &mut Inbox) -> Option<Whole> {
+        let (kind, range) = self.receiver.take_whole(inbox)?;
+        (self.heard, self.message) = (true, true);
+        Some(Whole(kind, range))
+    }
+
+    /// Lends what [`take_whole`](Self::take_whole) took.
+    #[inline]
+    pub(crate) fn lend_whole<'i>(
+        &mut self,
+        inbox: &'i mut Inbox,
+        Whole(kind, range): Whole,
+    ) -> Result<Event<'i>, ReceiveError> {
+        lend(inbox, kind, range).map_err(|error| self.fail(error.into()))
     }
 
     #[inline(never)]
@@ -164,9 +184,13 @@ impl Connection {
     /// Consumes bytes until there is something to report, and does what the protocol demands on it.
     #[inline]
     pub(crate) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Received>, ReceiveError> {
-        if let Some((kind, range)) = self.receiver.take_whole(inbox) {
-            (self.heard, self.message) = (true, true);
+        if let Some(Whole(kind, range)) = self.take_whole(inbox) {
             return Ok(Some(Received(Ready::Message(kind, Place::Block(range)))));
+        }
+        if self.receiver.is_waiting(inbox) {
+            inbox.want(0);
+            self.heard |= inbox.take_fresh();
+            return Ok(None);
         }
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,
@@ -346,7 +370,7 @@ impl Connection {
         if self.receiver.eof() {
             None
         } else {
-            self.timers.deadline()
+            self.timers.deadline(self.periods())
         }
     }
 
@@ -415,46 +439,9 @@ impl Connection {
         }
     }
 
-    /// Takes everything of this connection out of `inbox`, which another connection can then use,
-    /// and gives back the memory of empty queues. An idle connection holds no heap memory then.
-    pub fn park(&mut self, inbox: &mut Inbox) -> Parked {
-        self.sender.release();
-        inbox.park()
-    }
-
-    /// Whether it has no memory to queue into, and would have to take some.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn lacks_buffer(&self) -> bool {
-        self.sender.lacks_buffer()
-    }
-
-    /// Queues into `buffer` from now on. The connection [lacks](Self::lacks_buffer) one.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn lend_buffer(&mut self, buffer: Vec<u8>) {
-        self.sender.lend_buffer(buffer);
-    }
-
-    /// Takes the memory of the queue if nothing is queued.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
-        self.sender.take_buffer()
-    }
-
     /// Whether the next message would be refused because too much is queued.
     pub fn is_full(&self) -> bool {
         self.sender.is_full()
-    }
-
-    /// Whether the peer's Close frame came, so that nothing more will.
-    #[cfg(feature = "std")]
-    pub(crate) fn has_received_close(&self) -> bool {
-        self.receiver.close_received().is_some()
-    }
-
-    /// Whether [`advance`](Self::advance) has nothing but an error to report.
-    #[cfg(feature = "std")]
-    pub(crate) fn has_failed(&self) -> bool {
-        self.receiver.failure().is_some() || self.receiver.eof()
     }
 
     /// The two halves, each usable on its own thread. Deadlines stay behind: halves have none.
@@ -469,7 +456,8 @@ impl Connection {
             written: self.sender.written(),
             closing: self.is_closing(),
         };
-        self.timers.observe(now, facts)
+        self.timers
+            .observe(now, facts, &self.receiver.settings.periods)
     }
 
     fn is_closing(&self) -> bool {
@@ -492,6 +480,10 @@ impl Connection {
         error
     }
 }
+
+/// A whole message in the block of the inbox, before it is lent: a few words, where
+/// [`Received`] has to hold anything.
+pub(crate) struct Whole(MessageKind, Range<usize>);
 
 /// What a connection received, before it is lent as an [`Event`].
 #[derive(Debug)]

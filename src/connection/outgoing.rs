@@ -1,6 +1,7 @@
 //! Bytes that wait for the transport: one buffer for headers and small payloads, and large payloads
 //! that are written from where they are.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -35,14 +36,22 @@ pub struct Outgoing {
     buffer: Vec<u8>,
     /// How much of `buffer` has been written.
     head: usize,
-    /// Payloads, each with the place in `buffer` before which it goes.
-    payloads: VecDeque<(usize, Bytes)>,
-    payload_bytes: usize,
+    /// Payloads that go in between. Boxed, since most connections never have one.
+    payloads: Option<Box<Payloads>>,
     /// Bytes that the transport has taken since the connection began.
     written: u64,
-    /// The most that `buffer` held since it was last empty.
-    peak: usize,
+    /// The most that `buffer` held since it was last empty, in bytes; more than this counts as
+    /// this.
+    peak: u32,
     retention: Retention,
+}
+
+/// Payloads that are written from where they are.
+#[derive(Default)]
+struct Payloads {
+    /// Each with the place in the buffer before which it goes.
+    waiting: VecDeque<(usize, Bytes)>,
+    bytes: usize,
 }
 
 impl Outgoing {
@@ -57,7 +66,8 @@ impl Outgoing {
     /// Bytes that wait.
     #[inline]
     pub fn len(&self) -> usize {
-        self.buffer.len() - self.head + self.payload_bytes
+        let payloads = (self.payloads.as_ref()).map_or(0, |payloads| payloads.bytes);
+        self.buffer.len() - self.head + payloads
     }
 
     /// Whether nothing waits.
@@ -80,17 +90,16 @@ impl Outgoing {
 
     /// Appends a payload without copying it.
     pub(super) fn push_payload(&mut self, payload: Bytes) {
-        self.payload_bytes += payload.len();
-        self.payloads.push_back((self.buffer.len(), payload));
+        let payloads = self.payloads.get_or_insert_default();
+        payloads.bytes += payload.len();
+        (payloads.waiting).push_back((self.buffer.len(), payload));
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lacks_buffer(&self) -> bool {
         self.buffer.capacity() == 0
     }
 
     /// Takes over the memory of `buffer`.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
         if self.lacks_buffer() {
             buffer.clear();
@@ -99,7 +108,6 @@ impl Outgoing {
     }
 
     /// Takes the memory if nothing waits and there is any.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         (self.is_empty() && !self.lacks_buffer()).then(|| mem::take(&mut self.buffer))
     }
@@ -107,26 +115,56 @@ impl Outgoing {
     /// Gives the memory back if nothing waits.
     pub(super) fn release(&mut self) {
         if self.is_empty() {
-            (self.buffer, self.payloads) = (Vec::new(), VecDeque::new());
+            (self.buffer, self.payloads) = (Vec::new(), None);
         }
     }
 
     fn drained(&mut self) {
-        let peak = mem::take(&mut self.peak).max(mem::take(&mut self.head));
+        let peak = saturated(mem::take(&mut self.head)).max(mem::take(&mut self.peak));
         self.buffer.clear();
-        if self.retention.is_over(peak, self.buffer.capacity()) {
+        if (self.retention).is_over(peak as usize, self.buffer.capacity()) {
             self.buffer = Vec::new();
         }
     }
 
     fn compact(&mut self) {
-        self.peak = self.peak.max(self.buffer.len());
+        self.peak = self.peak.max(saturated(self.buffer.len()));
         let head = mem::take(&mut self.head);
         self.buffer.drain(..head);
-        for (place, _) in &mut self.payloads {
+        let payloads = self.payloads.iter_mut();
+        for (place, _) in payloads.flat_map(|payloads| &mut payloads.waiting) {
             *place -= head; // a payload that waits stands at or behind the head
         }
     }
+}
+
+impl Payloads {
+    /// Moves `head` on by what of `count` written bytes was in the buffer.
+    fn advance(&mut self, head: &mut usize, count: usize) {
+        let mut rest = count;
+        while rest > 0 {
+            let Some((place, payload)) = self.waiting.front_mut() else {
+                *head += rest;
+                break;
+            };
+            let before = (*place - *head).min(rest);
+            *head += before;
+            rest -= before;
+            let taken = payload.len().min(rest);
+            if *place == *head && taken > 0 {
+                payload.advance(taken);
+                self.bytes -= taken;
+                rest -= taken;
+            }
+            if payload.is_empty() {
+                self.waiting.pop_front();
+            }
+        }
+    }
+}
+
+fn saturated(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 impl Buf for Outgoing {
@@ -137,7 +175,8 @@ impl Buf for Outgoing {
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        let end = match self.payloads.front() {
+        let first = (self.payloads.as_ref()).and_then(|payloads| payloads.waiting.front());
+        let end = match first {
             Some((place, payload)) if *place == self.head => return payload,
             Some((place, _)) => *place,
             None => self.buffer.len(),
@@ -151,24 +190,9 @@ impl Buf for Outgoing {
     fn advance(&mut self, count: usize) {
         assert!(count <= self.len(), "advanced beyond the end of the queue");
         self.written += count as u64; // usize is at most 64 bits wide
-        let mut rest = count;
-        while rest > 0 {
-            let Some((place, payload)) = self.payloads.front_mut() else {
-                self.head += rest;
-                break;
-            };
-            let before = (*place - self.head).min(rest);
-            self.head += before;
-            rest -= before;
-            let taken = payload.len().min(rest);
-            if *place == self.head && taken > 0 {
-                payload.advance(taken);
-                self.payload_bytes -= taken;
-                rest -= taken;
-            }
-            if payload.is_empty() {
-                self.payloads.pop_front();
-            }
+        match &mut self.payloads {
+            None => self.head += count,
+            Some(payloads) => payloads.advance(&mut self.head, count),
         }
         if self.is_empty() {
             self.drained();
@@ -193,7 +217,8 @@ impl Buf for Outgoing {
             count += 1;
             true
         };
-        for (place, payload) in &self.payloads {
+        let payloads = self.payloads.iter();
+        for (place, payload) in payloads.flat_map(|payloads| &payloads.waiting) {
             if !put(self.buffer.get(from..*place).unwrap_or_default()) || !put(payload) {
                 return count;
             }

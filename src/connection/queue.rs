@@ -13,14 +13,17 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem;
 
 use bytes::Bytes;
 
-use super::config::{Config, Role};
+use super::config::Role;
 use super::keys::MaskKeys;
 use super::outgoing::Outgoing;
+use super::settings::Settings;
 use crate::frame::{CloseFrame, Header, Opcode, apply_mask};
 
 /// Payloads from this size on are written from where they are instead of being copied behind their
@@ -41,30 +44,24 @@ pub(super) struct Queue {
     /// Present in the client role and nowhere else: a server never masks.
     keys: Option<MaskKeys>,
     outgoing: Outgoing,
-    /// Messages that are to be cut into fragments, and what was queued behind them. Most
-    /// connections never have one, and all keep the room for it.
-    backlog: Option<Box<Backlog>>,
-    /// The latest Pong. It is kept when it has been framed, for the memory of the next one.
-    pong: Option<Box<Pong>>,
+    /// What is held back. Most connections never have any, and all keep the room for it.
+    held: Option<Box<Held>>,
+    settings: Arc<Settings>,
+}
+
+/// What does not become frames at once.
+#[derive(Debug, Default)]
+struct Held {
+    /// Messages that are to be cut into fragments, and what was queued behind them.
+    backlog: VecDeque<Unframed>,
+    backlog_bytes: usize,
+    /// The latest Pong, until less waits. Its memory is kept for the next one.
+    pong: Vec<u8>,
+    pong_waits: bool,
     /// What our Close frame says, from the moment it is decided on, and whether it waits. Nothing
     /// may follow it.
-    close: Option<Box<CloseFrame>>,
+    close: Option<CloseFrame>,
     close_waits: bool,
-    max_frame_payload: usize,
-}
-
-/// A Pong that waits until less does.
-#[derive(Debug, Default)]
-struct Pong {
-    payload: Vec<u8>,
-    waits: bool,
-}
-
-/// What waits to be framed; never empty.
-#[derive(Debug, Default)]
-struct Backlog {
-    messages: VecDeque<Unframed>,
-    bytes: usize,
 }
 
 /// How the frame that starts with a payload begins and ends.
@@ -84,15 +81,12 @@ struct Unframed {
 }
 
 impl Queue {
-    pub(super) fn new(keys: Option<MaskKeys>, config: &Config, head: Vec<u8>) -> Self {
+    pub(super) fn new(keys: Option<MaskKeys>, settings: Arc<Settings>, head: Vec<u8>) -> Self {
         Self {
             keys,
             outgoing: Outgoing::starting_with(head),
-            backlog: None,
-            pong: None,
-            close: None,
-            close_waits: false,
-            max_frame_payload: config.max_frame_payload.unwrap_or(usize::MAX).max(1),
+            held: None,
+            settings,
         }
     }
 
@@ -121,25 +115,30 @@ impl Queue {
     /// Whether something waits to become a frame.
     #[inline]
     fn is_holding_back(&self) -> bool {
-        self.backlog.is_some() || self.pong_waits() || self.close_waits
+        (self.held.as_ref())
+            .is_some_and(|held| !held.backlog.is_empty() || held.pong_waits || held.close_waits)
     }
 
     #[inline]
-    fn pong_waits(&self) -> bool {
-        self.pong.as_ref().is_some_and(|pong| pong.waits)
+    fn has_backlog(&self) -> bool {
+        (self.held.as_ref()).is_some_and(|held| !held.backlog.is_empty())
+    }
+
+    fn held(&mut self) -> &mut Held {
+        self.held.get_or_insert_default()
     }
 
     /// Bytes that wait, automatic answers aside.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.outgoing.len() + self.backlog.as_ref().map_or(0, |backlog| backlog.bytes)
+        self.outgoing.len() + self.held.as_ref().map_or(0, |held| held.backlog_bytes)
     }
 
-    /// What counts against the bound: what waits unframed takes memory even if it is empty.
+    /// Whether as much waits as may. What waits unframed takes memory even if it is empty.
     #[inline]
-    pub(super) fn charge(&self) -> usize {
-        let waiting = self.backlog.as_ref();
-        self.len() + waiting.map_or(0, |backlog| backlog.messages.len()) * size_of::<Unframed>()
+    pub(super) fn is_full(&self) -> bool {
+        let unframed = self.held.as_ref().map_or(0, |held| held.backlog.len());
+        self.len() + unframed * size_of::<Unframed>() >= self.settings.max_outgoing
     }
 
     pub(super) fn written(&self) -> u64 {
@@ -147,25 +146,22 @@ impl Queue {
     }
 
     /// Gives the memory of an empty queue back.
-    pub(super) fn release(&mut self) {
+    fn release(&mut self) {
         self.outgoing.release();
-        if !self.pong_waits() {
-            self.pong = None;
+        if !self.is_holding_back() && self.close().is_none() {
+            self.held = None;
         }
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lacks_buffer(&self) -> bool {
         self.outgoing.lacks_buffer()
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lend_buffer(&mut self, buffer: Vec<u8>) {
         self.outgoing.lend_buffer(buffer);
     }
 
     /// Takes the buffer if nothing waits, and gives the other memory of an empty queue back.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         if !self.is_empty() {
             return None;
@@ -177,13 +173,31 @@ impl Queue {
 
     /// Drops what has not been framed.
     pub(super) fn drop_backlog(&mut self) {
-        self.backlog = None;
+        if let Some(held) = &mut self.held {
+            (held.backlog, held.backlog_bytes) = (VecDeque::new(), 0);
+        }
+    }
+
+    /// Queues a borrowed payload as one frame, unless something stands against that.
+    #[inline]
+    pub(super) fn push_plain(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let Settings {
+            max_outgoing,
+            max_frame_payload,
+            ..
+        } = *self.settings;
+        let plain = self.held.is_none()
+            && self.outgoing.len() < max_outgoing
+            && payload.len() <= max_frame_payload;
+        if plain {
+            self.encode(Framing::single(opcode), payload);
+        }
+        plain
     }
 
     /// Queues a borrowed payload: framed at once, or copied if it has to wait or to be cut.
-    #[inline]
     pub(super) fn push_slice(&mut self, framing: Framing, payload: &[u8]) {
-        if self.backlog.is_none() && payload.len() <= self.max_frame_payload {
+        if !self.has_backlog() && payload.len() <= self.settings.max_frame_payload {
             self.flush_pong();
             self.encode(framing, payload);
         } else {
@@ -193,13 +207,13 @@ impl Queue {
 
     /// Queues an owned payload.
     pub(super) fn push(&mut self, framing: Framing, payload: Bytes) {
-        if self.backlog.is_none() && payload.len() <= self.max_frame_payload {
+        if !self.has_backlog() && payload.len() <= self.settings.max_frame_payload {
             self.flush_pong();
             self.encode_owned(framing, payload);
         } else {
-            let backlog = self.backlog.get_or_insert_default();
-            backlog.bytes += payload.len();
-            backlog.messages.push_back(Unframed { framing, payload });
+            let held = self.held();
+            held.backlog_bytes += payload.len();
+            held.backlog.push_back(Unframed { framing, payload });
         }
     }
 
@@ -215,23 +229,23 @@ impl Queue {
             self.flush_pong();
             self.encode(Framing::single(Opcode::Pong), payload);
         } else {
-            let pong = self.pong.get_or_insert_default();
-            pong.payload.clear();
-            pong.payload.extend_from_slice(payload);
-            pong.waits = true;
+            let held = self.held();
+            held.pong.clear();
+            held.pong.extend_from_slice(payload);
+            held.pong_waits = true;
         }
     }
 
     pub(super) fn put_close(&mut self, frame: CloseFrame) {
         self.flush_pong(); // a Ping that came before is still answered (section 5.5.2)
-        self.close = Some(Box::new(frame));
-        self.close_waits = true;
+        let held = self.held();
+        (held.close, held.close_waits) = (Some(frame), true);
     }
 
     /// What our Close frame says, once it was decided on.
     #[inline]
     pub(super) fn close(&self) -> Option<&CloseFrame> {
-        self.close.as_deref()
+        self.held.as_ref()?.close.as_ref()
     }
 
     /// Turns slot and backlog into frames: a Pong first, then fragments, and the Close frame when
@@ -243,21 +257,22 @@ impl Queue {
         {
             self.encode_owned(framing, payload);
         }
-        if self.close_waits
-            && self.backlog.is_none()
-            && let Some(close) = &self.close
+        if let Some(held) = &mut self.held
+            && held.close_waits
+            && held.backlog.is_empty()
+            && let Some(close) = &held.close
         {
+            held.close_waits = false;
             let body = close.to_body();
             self.encode(Framing::single(Opcode::Close), &body);
-            self.close_waits = false;
         }
     }
 
     /// Cuts the next frame off the backlog.
     fn next_fragment(&mut self) -> Option<(Framing, Bytes)> {
-        let backlog = self.backlog.as_mut()?;
-        let front = backlog.messages.front_mut()?;
-        let size = front.payload.len().min(self.max_frame_payload);
+        let held = self.held.as_mut()?;
+        let front = held.backlog.front_mut()?;
+        let size = front.payload.len().min(self.settings.max_frame_payload);
         let payload = front.payload.split_to(size);
         let done = front.payload.is_empty();
         let framing = Framing {
@@ -269,12 +284,12 @@ impl Queue {
             rsv1: false,
             ..front.framing
         };
-        backlog.bytes -= size;
+        held.backlog_bytes -= size;
         if done {
-            backlog.messages.pop_front();
+            held.backlog.pop_front();
         }
-        if backlog.messages.is_empty() {
-            self.backlog = None;
+        if held.backlog.is_empty() {
+            held.backlog = VecDeque::new(); // a burst may have grown it
         }
         Some((framing, payload))
     }
@@ -287,12 +302,18 @@ impl Queue {
 
     #[inline]
     fn flush_pong(&mut self) {
-        if self.pong_waits()
-            && let Some(mut pong) = self.pong.take()
-        {
-            self.encode(Framing::single(Opcode::Pong), &pong.payload);
-            pong.waits = false;
-            self.pong = Some(pong);
+        if (self.held.as_ref()).is_some_and(|held| held.pong_waits) {
+            self.encode_pong();
+        }
+    }
+
+    #[cold]
+    fn encode_pong(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.pong_waits = false;
+            let pong = mem::take(&mut held.pong);
+            self.encode(Framing::single(Opcode::Pong), &pong);
+            self.held().pong = pong;
         }
     }
 

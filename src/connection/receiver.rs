@@ -5,20 +5,21 @@
 //! could not be written in safe Rust today.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::ops::Range;
-use core::str;
 
-use super::assembling::{Frame, Message, Step};
-use super::config::{Config, Delivery, Role};
+use super::assembling::{Assembly, Step};
+use super::config::{Delivery, Role};
 use super::error::ReceiveError;
 use super::event::{Binary, BinaryPlace, Event, Piece, PiecePayload, Position, Text, TextPlace};
 use super::inbox::Inbox;
 #[cfg(feature = "deflate")]
 use super::inflating::Inflating;
+use super::settings::Settings;
 use crate::frame::{CloseFrame, Header, Opcode, Rules, WholeMessage, apply_mask, parse_close_body};
 use crate::handshake::Extensions;
 use crate::message::MessageKind;
-use crate::utf8::{Decoder, Utf8Error};
+use crate::utf8::{Utf8Error, validate};
 
 /// Texts from this size on are split off the block when they came whole, so that they can be
 /// detached without a copy. Below it, the split costs more than the copy.
@@ -44,17 +45,15 @@ const SPLIT_TEXT: usize = 16 * 1024;
 /// ```
 #[derive(Debug)]
 pub struct Receiver {
+    pub(super) settings: Arc<Settings>,
+    /// Messages shorter than this can be taken whole: 0 while anything stands against it.
+    whole_below: u64,
     pub(super) rules: Rules,
-    max_frame: u64,
-    pub(super) max_message: u64,
-    max_fragments: u32,
-    pub(super) delivery: Delivery,
     eof: bool,
-    pub(super) end: Option<End>,
-    /// The data frame whose payload is arriving.
-    pub(super) frame: Option<Frame>,
-    pub(super) message: Message,
-    pub(super) decoder: Decoder,
+    pub(super) end: Option<Box<End>>,
+    /// What is known of a message that does not come whole. Most do, and all connections have to
+    /// keep the room for it.
+    pub(super) assembly: Option<Box<Assembly>>,
     #[cfg(feature = "deflate")]
     pub(super) inflating: Option<Box<Inflating>>,
 }
@@ -63,7 +62,7 @@ pub struct Receiver {
 #[derive(Debug)]
 pub(super) enum End {
     /// The peer's Close frame came.
-    Closed(Box<CloseFrame>),
+    Closed(CloseFrame),
     /// A fault was found behind a piece that is delivered first; the next call reports it.
     Failing(ReceiveError),
     Failed(ReceiveError),
@@ -88,25 +87,23 @@ pub(super) enum Place {
 }
 
 impl Receiver {
-    pub(super) fn new(role: Role, config: &Config, extensions: &Extensions) -> Self {
+    pub(super) fn new(role: Role, settings: Arc<Settings>, extensions: &Extensions) -> Self {
         let mut rules = Rules::new(role);
         rules.rsv1 = extensions.use_rsv1();
-        Self {
+        let mut receiver = Self {
+            settings,
+            whole_below: 0,
             rules,
-            max_frame: config.limits.max_frame,
-            max_message: config.limits.max_message,
-            max_fragments: config.limits.max_fragments.max(1), // a message is at least one frame
-            delivery: config.delivery,
             eof: false,
             end: None,
-            frame: None,
-            message: Message::new(MessageKind::Binary, false),
-            decoder: Decoder::new(),
+            assembly: None,
             #[cfg(feature = "deflate")]
             inflating: extensions
                 .deflate
                 .map(|agreed| Box::new(Inflating::new(agreed))),
-        }
+        };
+        receiver.settle();
+        receiver
     }
 
     /// The next thing received, or `None` when more bytes are needed or the peer has closed.
@@ -137,15 +134,15 @@ impl Receiver {
 
     /// What the peer's Close frame said, once it came.
     pub(super) fn close_received(&self) -> Option<&CloseFrame> {
-        match &self.end {
+        match self.end.as_deref() {
             Some(End::Closed(frame)) => Some(frame),
             Some(End::Failing(_) | End::Failed(_)) | None => None,
         }
     }
 
     pub(super) fn failure(&self) -> Option<ReceiveError> {
-        match self.end {
-            Some(End::Failed(error)) => Some(error),
+        match self.end.as_deref() {
+            Some(End::Failed(error)) => Some(*error),
             Some(End::Closed(_) | End::Failing(_)) | None => None,
         }
     }
@@ -158,47 +155,76 @@ impl Receiver {
     /// does not undo that (RFC 6455, section 7.1.5). Returns the error that counts.
     #[cold]
     pub(super) fn fail(&mut self, error: ReceiveError) -> ReceiveError {
-        let first = match self.end {
-            Some(End::Failing(first) | End::Failed(first)) => first,
+        let first = match self.end.as_deref() {
+            Some(End::Failing(first) | End::Failed(first)) => *first,
             Some(End::Closed(_)) => return error,
             None => error,
         };
-        self.end = Some(End::Failed(first));
+        self.end = Some(Box::new(End::Failed(first)));
+        self.settle();
         first
+    }
+
+    /// Gives the memory back that only a message in progress needs.
+    pub(super) fn release(&mut self) {
+        if !self.is_assembling() {
+            self.assembly = None;
+        }
+    }
+
+    #[inline]
+    fn is_assembling(&self) -> bool {
+        self.rules.in_message
+            || (self.assembly.as_ref()).is_some_and(|assembly| assembly.frame.is_some())
+    }
+
+    /// Decides whether messages can be [taken whole](Self::take_whole) from now on.
+    fn settle(&mut self) {
+        let Settings {
+            max_frame,
+            max_message,
+            delivery,
+            ..
+        } = *self.settings;
+        let able = self.end.is_none() && !self.is_assembling() && delivery == Delivery::Whole;
+        self.whole_below = if able {
+            max_frame.min(max_message).saturating_add(1)
+        } else {
+            0
+        };
     }
 
     /// Takes a message that came in one frame and is all there, which most are: nothing has to be
     /// remembered for it. `None` says nothing; [`advance`](Self::advance) finds out.
     #[inline]
     pub(super) fn take_whole(&self, inbox: &mut Inbox) -> Option<(MessageKind, Range<usize>)> {
-        let between = self.end.is_none() && self.frame.is_none() && !self.rules.in_message;
-        if !between || self.delivery != Delivery::Whole {
-            return None;
-        }
-        let unread = inbox.unread_mut();
         let WholeMessage {
             kind,
-            key,
             header,
             length,
-        } = WholeMessage::at_front(unread, self.rules.role)?;
-        if length as u64 > self.max_frame.min(self.max_message) {
-            return None;
-        }
-        if let (Some(key), Some(payload)) = (key, unread.get_mut(header..header + length)) {
-            apply_mask(payload, key, 0);
-        }
-        inbox.consume(header);
-        Some((kind, inbox.take(length)))
+        } = WholeMessage::unmask_front(inbox.unread_mut(), self.rules.role, self.whole_below)?;
+        Some((kind, inbox.take_behind(header, length)))
+    }
+
+    /// Whether nothing has begun and nothing has come.
+    #[inline]
+    pub(super) fn is_waiting(&self, inbox: &Inbox) -> bool {
+        self.whole_below > 0 && !self.eof && inbox.unread().is_empty()
     }
 
     /// Consumes bytes until there is something to report.
     pub(super) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
+        let advanced = self.advance_frames(inbox);
+        self.settle();
+        advanced
+    }
+
+    fn advance_frames(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
         if self.end.is_some() {
             return self.ended(inbox);
         }
         loop {
-            if self.frame.is_some() {
+            if (self.assembly.as_ref()).is_some_and(|assembly| assembly.frame.is_some()) {
                 match self.take_payload(inbox) {
                     Ok(Step::Ready(ready)) => return Ok(Some(ready)),
                     Ok(Step::FrameEnd) => {}
@@ -224,11 +250,9 @@ impl Receiver {
                 inbox.consume(size);
                 return self.control(inbox, header).map(Some);
             }
-            if let Err(error) = self.admit(header) {
+            if let Err(error) = self.open_frame(inbox, header, size) {
                 return Err(self.fail(error));
             }
-            inbox.consume(size);
-            self.open_frame(inbox, header);
         }
     }
 
@@ -272,8 +296,8 @@ impl Receiver {
     #[cold]
     fn ended(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
         inbox.clear();
-        match self.end {
-            Some(End::Failing(error) | End::Failed(error)) => Err(self.fail(error)),
+        match self.end.as_deref() {
+            Some(End::Failing(error) | End::Failed(error)) => Err(self.fail(*error)),
             Some(End::Closed(_)) | None => Ok(None),
         }
     }
@@ -286,38 +310,6 @@ impl Receiver {
         }
     }
 
-    /// Checks the header of a data frame against the limits, before anything of its payload is kept
-    /// (RFC 6455, section 10.4).
-    #[inline]
-    fn admit(&mut self, header: Header) -> Result<(), ReceiveError> {
-        if header.length > self.max_frame {
-            let (length, limit) = (header.length, self.max_frame);
-            return Err(ReceiveError::FrameTooBig { length, limit });
-        }
-        match header.opcode {
-            Opcode::Text => self.message = Message::new(MessageKind::Text, header.rsv1),
-            Opcode::Binary => self.message = Message::new(MessageKind::Binary, header.rsv1),
-            _ => {}
-        }
-        self.message.fragments = self.message.fragments.saturating_add(1);
-        if self.message.fragments > self.max_fragments {
-            return Err(ReceiveError::TooManyFragments {
-                limit: self.max_fragments,
-            });
-        }
-        if self.message.compressed {
-            return Ok(()); // what it inflates to is what counts
-        }
-        let length = self.message.length.saturating_add(header.length);
-        if length > self.max_message {
-            return Err(ReceiveError::MessageTooBig {
-                limit: self.max_message,
-            });
-        }
-        self.message.length = length;
-        Ok(())
-    }
-
     /// A control frame that is all there.
     fn control(&mut self, inbox: &mut Inbox, header: Header) -> Result<Ready, ReceiveError> {
         let range = take_unmasked(inbox, header);
@@ -326,7 +318,7 @@ impl Receiver {
             Opcode::Pong => Ok(Ready::Pong(range)),
             _ => match parse_close_body(inbox.slice(range)) {
                 Ok(frame) => {
-                    self.end = Some(End::Closed(Box::new(frame.clone())));
+                    self.end = Some(Box::new(End::Closed(frame.clone())));
                     Ok(Ready::Close(frame))
                 }
                 Err(error) => Err(self.fail(error)),
@@ -365,8 +357,14 @@ pub(super) fn lend(
 #[inline]
 fn lend_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Utf8Error> {
     if range.len() >= SPLIT_TEXT {
-        inbox.large_text = inbox.detach(range).try_into()?;
-        return Ok(TextPlace::Split(&mut inbox.large_text));
+        return split_text(inbox, range);
     }
-    Ok(TextPlace::Block(str::from_utf8(inbox.slice(range))?))
+    Ok(TextPlace::Block(validate(inbox.slice(range))?))
+}
+
+/// Not inlined, so that the short way stays short.
+#[inline(never)]
+fn split_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Utf8Error> {
+    inbox.large_text = inbox.detach(range).try_into()?;
+    Ok(TextPlace::Split(&mut inbox.large_text))
 }

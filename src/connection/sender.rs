@@ -1,6 +1,8 @@
 //! The sending half: what may be sent when, and what the protocol demands to be sent.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::config::{Config, Role};
@@ -9,6 +11,7 @@ use super::event::Event;
 use super::keys::MaskKeys;
 use super::outgoing::Outgoing;
 use super::queue::{Framing, Queue};
+use super::settings::Settings;
 use crate::frame::{CloseCode, CloseFrame, MAX_CONTROL_PAYLOAD, MAX_REASON, Opcode};
 use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
@@ -17,7 +20,6 @@ use crate::utf8::Decoder;
 use {
     super::compression::Compression,
     crate::deflate::{Compress, codec::End},
-    alloc::boxed::Box,
 };
 
 /// The sending half of a connection: usable on its own thread after
@@ -39,8 +41,8 @@ pub struct Sender {
     keepalive_end: u64,
     /// Whether the transport ended, so that nothing can be sent although no Close frame was.
     ended: bool,
-    stream: Option<Stream>,
-    max_outgoing: usize,
+    /// Boxed, since most connections never have one.
+    stream: Option<Box<Stream>>,
     #[cfg(feature = "deflate")]
     compression: Option<Box<Compression>>,
 }
@@ -58,17 +60,17 @@ impl Sender {
     pub(super) fn new(
         keys: Option<MaskKeys>,
         config: &Config,
+        settings: Arc<Settings>,
         extensions: &Extensions,
         head: Vec<u8>,
     ) -> Self {
         #[cfg(not(feature = "deflate"))]
-        let _ = extensions;
+        let _ = (config, extensions);
         Self {
-            queue: Queue::new(keys, config, head),
+            queue: Queue::new(keys, settings, head),
             keepalive_end: 0,
             ended: false,
             stream: None,
-            max_outgoing: config.limits.max_outgoing,
             #[cfg(feature = "deflate")]
             compression: match (&config.deflate, extensions.deflate) {
                 (Some(settings), Some(agreement)) => {
@@ -265,7 +267,7 @@ impl Sender {
     /// Whether the next message would be refused because too much is queued.
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.queue.charge() >= self.max_outgoing
+        self.queue.is_full()
     }
 
     /// What our Close frame said, once it was decided on.
@@ -287,22 +289,14 @@ impl Sender {
         self.keepalive_end
     }
 
-    /// Gives the memory of an empty queue back.
-    pub(super) fn release(&mut self) {
-        self.queue.release();
-    }
-
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lacks_buffer(&self) -> bool {
         self.queue.lacks_buffer()
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn lend_buffer(&mut self, buffer: Vec<u8>) {
         self.queue.lend_buffer(buffer);
     }
 
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         self.queue.take_buffer()
     }
@@ -326,6 +320,24 @@ impl Sender {
 
     #[inline]
     fn send_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        if self.is_plain() && self.queue.push_plain(opcode, payload) {
+            return Ok(());
+        }
+        self.send_any_slice(opcode, payload)
+    }
+
+    /// Whether a message needs no other treatment than a header.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.compression.is_some() {
+            return false;
+        }
+        !self.ended && self.stream.is_none()
+    }
+
+    #[inline(never)]
+    fn send_any_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
         self.admit_message()?;
         #[cfg(feature = "deflate")]
         if let Some((framing, compressed)) = self.compress(opcode, payload, Choice::default())? {
@@ -443,14 +455,14 @@ impl Sender {
                 let rsv1 = opcode != Opcode::Continuation;
                 self.queue
                     .push(Framing { opcode, rsv1, fin }, compressed.into());
-                self.stream = (!fin).then_some(stream);
+                self.stream = (!fin).then(|| Box::new(stream));
                 return Ok(());
             }
         }
         let rsv1 = false;
         self.queue
             .push_slice(Framing { opcode, rsv1, fin }, payload);
-        self.stream = (!fin).then_some(stream);
+        self.stream = (!fin).then(|| Box::new(stream));
         Ok(())
     }
 }

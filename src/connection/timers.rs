@@ -7,7 +7,6 @@
 
 use core::time::Duration;
 
-#[cfg(feature = "std")]
 use super::Connection;
 use super::config::Timeouts;
 
@@ -37,35 +36,40 @@ pub(super) enum Due {
     CloseTimeout,
 }
 
-#[derive(Debug)]
-pub(super) struct Timers {
+/// How long each thing may take.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Periods {
     interval: Span,
     timeout: Span,
     idle: Span,
     close: Span,
-    /// `None` until the first call tells the time.
-    marks: Option<Marks>,
 }
 
-/// When things happened, as far as the timers were told.
+/// When things happened, as far as the timers were told; `None` until the first call tells the
+/// time.
+#[derive(Debug, Default)]
+pub(super) struct Timers(Option<Marks>);
+
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     heard: Span,
     message: Span,
-    /// Output moved, or there was none that waited for a Ping to leave.
-    progress: Span,
     written: u64,
-    ping: Ping,
-    /// When closing began; [`Span::NEVER`] as long as it has not.
-    closing: Span,
+    phase: Phase,
 }
 
+/// What is waited for.
 #[derive(Clone, Copy, Debug)]
-enum Ping {
-    None,
-    /// Queued, and gone once the transport has taken so many bytes.
-    Queued(u64),
+enum Phase {
+    /// Whatever the peer may say.
+    Open,
+    /// That a Ping leaves: it has once the transport has taken `end` bytes. Output moved last at
+    /// `progress`.
+    Queued { end: u64, progress: Span },
+    /// A sign of life, since the Ping left.
     Left(Span),
+    /// The end, since closing began.
+    Closing(Span),
 }
 
 /// A duration in half the memory: nanoseconds, which last for 584 years. The largest stands for
@@ -89,6 +93,12 @@ impl Span {
     }
 }
 
+impl Connection {
+    pub(super) fn periods(&self) -> &Periods {
+        &self.receiver.settings.periods
+    }
+}
+
 /// What else a driver can tell about time.
 #[cfg(feature = "std")]
 impl Connection {
@@ -99,16 +109,14 @@ impl Connection {
 
     /// Starts all deadlines anew, on the clock of whoever drives the connection from now on.
     pub(crate) fn restart_timers(&mut self) {
-        self.timers.marks = None;
+        self.timers = Timers::default();
     }
 
     /// Whether the connection fails at `now` because a Pong has not come. It may wait to be read.
     pub(crate) fn is_pong_overdue(&self, now: Duration) -> bool {
-        let left = self
-            .timers
-            .marks
-            .is_some_and(|marks| matches!(marks.ping, Ping::Left(_)));
-        let due = (self.timers.next())
+        let marks = self.timers.0.as_ref();
+        let left = marks.is_some_and(|marks| matches!(marks.phase, Phase::Left(_)));
+        let due = (self.timers.next(self.periods()))
             .is_some_and(|(due, at)| due == Due::KeepaliveTimeout && at <= Span::new(now));
         left && due
     }
@@ -116,89 +124,91 @@ impl Connection {
     /// Whether the transport has taken bytes since the time was told last.
     pub(crate) fn has_progressed(&self) -> bool {
         let written = self.sender.written();
-        self.timers
-            .marks
-            .is_some_and(|marks| marks.written != written)
+        (self.timers.0.as_ref()).is_some_and(|marks| marks.written != written)
     }
 }
 
-impl Timers {
+impl Periods {
     pub(super) fn new(config: Timeouts) -> Self {
         Self {
             interval: Span::optional(config.keepalive.map(|keepalive| keepalive.interval)),
             timeout: Span::optional(config.keepalive.map(|keepalive| keepalive.timeout)),
             idle: Span::optional(config.idle),
             close: Span::optional(config.close),
-            marks: None,
         }
     }
+}
 
+impl Timers {
     /// Takes note of `facts` and returns what is due at `now`.
-    pub(super) fn observe(&mut self, now: Duration, facts: Facts) -> Option<Due> {
-        let now = Span::new(now);
-        let marks = self.marks.get_or_insert(Marks {
-            heard: now,
-            message: now,
-            progress: now,
+    pub(super) fn observe(
+        &mut self,
+        now: Duration,
+        facts: Facts,
+        periods: &Periods,
+    ) -> Option<Due> {
+        let time = Span::new(now);
+        let marks = self.0.get_or_insert(Marks {
+            heard: time,
+            message: time,
             written: facts.written,
-            ping: Ping::None,
-            closing: Span::NEVER,
+            phase: Phase::Open,
         });
         if facts.heard {
-            marks.heard = now;
-            marks.ping = Ping::None;
+            marks.heard = time;
         }
         if facts.message {
-            marks.message = now;
+            marks.message = time;
         }
-        if facts.written != marks.written {
-            (marks.written, marks.progress) = (facts.written, now);
-        }
-        if let Ping::Queued(end) = marks.ping
-            && marks.written >= end
-        {
-            marks.ping = Ping::Left(now);
-        }
-        if facts.closing {
-            marks.closing = marks.closing.min(now);
-        }
-        let (due, _) = self.next().filter(|(_, deadline)| *deadline <= now)?;
+        let moved = facts.written != marks.written;
+        marks.written = facts.written;
+        marks.phase = match marks.phase {
+            Phase::Closing(since) => Phase::Closing(since),
+            _ if facts.closing => Phase::Closing(time),
+            _ if facts.heard => Phase::Open,
+            Phase::Queued { end, .. } if facts.written >= end => Phase::Left(time),
+            Phase::Queued { end, .. } if moved => Phase::Queued {
+                end,
+                progress: time,
+            },
+            waiting => waiting,
+        };
+        let (due, _) = self.next(periods).filter(|(_, at)| *at <= time)?;
         Some(due)
     }
 
     /// A Ping was queued; it has left when `end` bytes have been written.
     pub(super) fn ping_queued(&mut self, now: Duration, end: u64) {
-        if let Some(marks) = &mut self.marks {
-            marks.ping = Ping::Queued(end);
-            marks.progress = Span::new(now);
+        if let Some(marks) = &mut self.0 {
+            let progress = Span::new(now);
+            marks.phase = Phase::Queued { end, progress };
         }
     }
 
     /// The earliest deadline, or `None` if there is none or the time was never told.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.next()
-            .map(|(_, deadline)| Duration::from_nanos(deadline.0))
+    pub(super) fn deadline(&self, periods: &Periods) -> Option<Duration> {
+        let (_, deadline) = self.next(periods)?;
+        Some(Duration::from_nanos(deadline.0))
     }
 
-    fn next(&self) -> Option<(Due, Span)> {
-        let marks = self.marks?;
-        let (due, deadline) = if marks.closing < Span::NEVER {
-            // Keepalive and idleness no longer matter.
-            (Due::CloseTimeout, marks.closing.plus(self.close))
-        } else {
-            let keepalive = match marks.ping {
-                Ping::None => (Due::Ping, marks.heard.plus(self.interval)),
-                // A Ping that cannot leave says the same as one without an answer, once the
-                // transport has stopped taking bytes altogether.
-                Ping::Queued(_) => (Due::KeepaliveTimeout, marks.progress.plus(self.timeout)),
-                Ping::Left(at) => (Due::KeepaliveTimeout, at.plus(self.timeout)),
-            };
-            let idle = (Due::Idle, marks.message.plus(self.idle));
-            if idle.1 < keepalive.1 {
-                idle
-            } else {
-                keepalive
+    fn next(&self, periods: &Periods) -> Option<(Due, Span)> {
+        let marks = self.0.as_ref()?;
+        let (due, deadline) = match marks.phase {
+            Phase::Open => (Due::Ping, marks.heard.plus(periods.interval)),
+            // A Ping that cannot leave says the same as one without an answer, once the transport
+            // has stopped taking bytes altogether.
+            Phase::Queued { progress, .. } => {
+                (Due::KeepaliveTimeout, progress.plus(periods.timeout))
             }
+            Phase::Left(since) => (Due::KeepaliveTimeout, since.plus(periods.timeout)),
+            Phase::Closing(since) => (Due::CloseTimeout, since.plus(periods.close)),
+        };
+        let idle = marks.message.plus(periods.idle);
+        let (due, deadline) = match marks.phase {
+            // Nothing else matters any more.
+            Phase::Closing(_) => (due, deadline),
+            _ if idle < deadline => (Due::Idle, idle),
+            _ => (due, deadline),
         };
         (deadline < Span::NEVER).then_some((due, deadline))
     }

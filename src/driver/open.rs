@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use bytes::Buf;
 
 use super::{Failure, Transport, earlier, end_of_turn, goes_on, repeat};
-use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State};
+use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State, Whole};
 
 /// What is queued is written out when it has grown to this, even while more input waits: enough to
 /// make a system call cheap, and no need to grow the queue further.
@@ -49,16 +49,14 @@ impl Driver {
         }
     }
 
-    /// What has been received already, if nothing else is more urgent: the short way for messages
-    /// that came together.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
+    /// A whole message that has been received already, if nothing else is more urgent: the short way
+    /// for messages that came together.
     #[inline]
-    pub(crate) fn take_received(&mut self, inbox: &mut Inbox) -> Option<Received> {
+    pub(crate) fn take_whole(&mut self, inbox: &mut Inbox) -> Option<Whole> {
         if self.connection.queued() >= FLUSH_AT {
             return None;
         }
-        // An error is told again to who asks the long way.
-        self.connection.advance(inbox).ok().flatten()
+        self.connection.take_whole(inbox)
     }
 
     /// Whether something is left to be written or passed on, and can be.

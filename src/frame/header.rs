@@ -200,53 +200,40 @@ impl Header {
     /// Appends the header to `out`, its length in the minimal form.
     #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
+        // Appending a known number of bytes takes a store and not a call.
+        let first = self.first();
         if let Ok(short @ ..=125) = u8::try_from(self.length) {
-            // Appending a known number of bytes takes a store and not a call.
             match self.key {
-                None => out.extend_from_slice(&[self.first(), short]),
+                None => out.extend_from_slice(&[first, short]),
+                Some([a, b, c, d]) => out.extend_from_slice(&[first, short | MASK, a, b, c, d]),
+            }
+        } else if let Ok(medium) = u16::try_from(self.length) {
+            let [high, low] = medium.to_be_bytes();
+            match self.key {
+                None => out.extend_from_slice(&[first, LENGTH_16, high, low]),
                 Some([a, b, c, d]) => {
-                    out.extend_from_slice(&[self.first(), short | MASK, a, b, c, d]);
+                    out.extend_from_slice(&[first, LENGTH_16 | MASK, high, low, a, b, c, d]);
                 }
             }
-            return;
+        } else {
+            self.encode_long(out);
         }
-        let mut bytes = [0; MAX_HEADER];
-        let size = self.write(&mut bytes);
-        out.extend_from_slice(bytes.get(..size).unwrap_or_default());
+    }
+
+    /// Not inlined, so that the short way stays short.
+    #[inline(never)]
+    fn encode_long(&self, out: &mut Vec<u8>) {
+        let mask = if self.key.is_some() { MASK } else { 0 };
+        out.extend_from_slice(&[self.first(), LENGTH_64 | mask]);
+        out.extend_from_slice(&self.length.to_be_bytes());
+        if let Some(key) = self.key {
+            out.extend_from_slice(&key);
+        }
     }
 
     #[inline]
     fn first(&self) -> u8 {
         u8::from(self.fin) << 7 | u8::from(self.rsv1) << 6 | self.opcode.bits()
-    }
-
-    /// Writes the header to the front of `bytes` and tells its size.
-    #[inline]
-    fn write(&self, bytes: &mut [u8; MAX_HEADER]) -> usize {
-        let [first, second, rest @ ..] = bytes;
-        *first = self.first();
-        let (code, size) = match (u8::try_from(self.length), u16::try_from(self.length)) {
-            (Ok(short @ ..=125), _) => (short, 2),
-            (_, Ok(medium)) => {
-                if let Some(place) = rest.first_chunk_mut() {
-                    *place = medium.to_be_bytes();
-                }
-                (LENGTH_16, 4)
-            }
-            (_, Err(_)) => {
-                if let Some(place) = rest.first_chunk_mut() {
-                    *place = self.length.to_be_bytes();
-                }
-                (LENGTH_64, 10)
-            }
-        };
-        *second = code;
-        let Some(key) = self.key else { return size };
-        *second |= MASK;
-        if let Some(place) = bytes.get_mut(size..size + 4) {
-            place.copy_from_slice(&key);
-        }
-        size + 4
     }
 }
 

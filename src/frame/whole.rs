@@ -1,6 +1,7 @@
-//! Recognising the common case: a whole message in one frame.
+//! The common case: a whole message in one frame.
 
-use super::header::{LENGTH, LENGTH_16, LENGTH_64, MASK};
+use super::apply_mask;
+use super::header::{LENGTH, LENGTH_16, MASK};
 use crate::Role;
 use crate::message::MessageKind;
 
@@ -8,7 +9,6 @@ use crate::message::MessageKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WholeMessage {
     pub(crate) kind: MessageKind,
-    pub(crate) key: Option<[u8; 4]>,
     /// The header's size.
     pub(crate) header: usize,
     /// The payload's length.
@@ -16,42 +16,63 @@ pub(crate) struct WholeMessage {
 }
 
 impl WholeMessage {
-    /// The message at the front of `bytes`, or `None` for anything else, legal or not.
+    /// Unmasks the message at the front of `bytes` if it is shorter than `below`, or returns `None`
+    /// for anything else, legal or not.
     #[inline]
-    pub(crate) fn at_front(bytes: &[u8], role: Role) -> Option<Self> {
-        let ([first, second], rest) = bytes.split_first_chunk()?;
-        let kind = match first {
+    pub(crate) fn unmask_front(bytes: &mut [u8], role: Role, below: u64) -> Option<Self> {
+        let [first, second, rest @ ..] = bytes else {
+            return None;
+        };
+        let kind = match *first {
             0x81 => MessageKind::Text,
             0x82 => MessageKind::Binary,
             _ => return None,
         };
-        let (length, rest, header) = match second & LENGTH {
-            LENGTH_16 => {
-                let (length, rest) = rest.split_first_chunk()?;
-                let length = usize::from(u16::from_be_bytes(*length));
-                (Some(length).filter(|length| *length > 125)?, rest, 4)
-            }
-            LENGTH_64 => {
-                let (length, rest) = rest.split_first_chunk()?;
-                let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
-                (Some(length).filter(|length| *length > 0xffff)?, rest, 10)
-            }
-            short => (usize::from(short), rest, 2),
+        let masked = match role {
+            Role::Server => MASK,
+            Role::Client => 0,
         };
-        let (key, rest, header) = match (role, second & MASK != 0) {
-            (Role::Server, true) => {
-                let (key, rest) = rest.split_first_chunk()?;
-                (Some(*key), rest, header + 4)
-            }
-            (Role::Client, false) => (None, rest, header),
-            _ => return None,
+        if *second & MASK != masked {
+            return None;
+        }
+        let short = *second & LENGTH;
+        let (length, header) = if short < LENGTH_16 {
+            (usize::from(short), 2)
+        } else {
+            long_length(short, rest)?
         };
-        // The bytes are there, so a length with its top bit set has been ruled out as well.
-        (rest.len() >= length).then_some(Self {
+        let rest = rest.get_mut(header - 2..)?;
+        if length as u64 >= below {
+            return None;
+        }
+        let header = match role {
+            Role::Client => {
+                rest.get(..length)?;
+                header
+            }
+            Role::Server => {
+                let (key, rest) = rest.split_first_chunk_mut()?;
+                apply_mask(rest.get_mut(..length)?, *key, 0);
+                header + 4
+            }
+        };
+        Some(Self {
             kind,
-            key,
             header,
             length,
         })
+    }
+}
+
+/// The length at the front of `bytes`, in the form that `code` tells, and the size of the header with
+/// it.
+fn long_length(code: u8, bytes: &[u8]) -> Option<(usize, usize)> {
+    if code == LENGTH_16 {
+        let length = usize::from(u16::from_be_bytes(*bytes.first_chunk()?));
+        (length > 125).then_some((length, 4))
+    } else {
+        // One with its top bit set is longer than any memory.
+        let length = usize::try_from(u64::from_be_bytes(*bytes.first_chunk()?)).ok()?;
+        (length > 0xffff).then_some((length, 10))
     }
 }

@@ -1,11 +1,5 @@
 //! What has to hold for any compressed input. The fuzz targets call these functions with what
-//! libFuzzer finds, and `tests/deflate_seeds.rs` calls them with the seeds, on a stable toolchain.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a part of several crates, each of which uses its own oracle"
-)]
-
+//! libFuzzer finds, and `tests/fuzz_seeds.rs` calls them with the seeds, on a stable toolchain.
 use bytes::Buf;
 use fullduplex::deflate::codec::{Deflater, End, Inflater};
 use fullduplex::deflate::{
@@ -23,32 +17,25 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
+use super::Options;
+
 const KIB: usize = 1024;
 
 /// What is left out at the end of a message.
-const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// No DEFLATE data grows by more.
 const MOST_GROWTH: usize = 1032;
 
 /// What the core takes besides the messages and what it was fed: the decompressor, its history
 /// twice (the pool's spare one, and a connection's), the least room to inflate into, answers.
-const OVERHEAD: usize = (48 + 2 * 32 + 32 + 4) * KIB;
+pub const OVERHEAD: usize = (48 + 2 * 32 + 32 + 4) * KIB;
 
-/// The first byte of an input says under which conditions the rest is read.
-struct Options(u8);
-
-impl Options {
-    const fn bit(&self, bit: u8) -> bool {
-        self.0 >> bit & 1 != 0
-    }
-
-    const fn takeover(&self, bit: u8) -> ContextTakeover {
-        if self.bit(bit) {
-            ContextTakeover::Off
-        } else {
-            ContextTakeover::On
-        }
+const fn takeover(off: bool) -> ContextTakeover {
+    if off {
+        ContextTakeover::Off
+    } else {
+        ContextTakeover::On
     }
 }
 
@@ -86,10 +73,8 @@ pub fn stream(data: &[u8], measure: impl Fn(&mut dyn FnMut()) -> usize) {
     let options = Options(*options);
     let bytes = masked(frames);
     let whole = trace(&options, &bytes, bytes.len().max(1));
-    for size in [usize::from(*size) + 1, 1] {
-        let cut = trace(&options, &bytes, size);
-        assert_eq!(cut, whole, "reads of {size} (left) differ from one (right)");
-    }
+    let cut = trace(&options, &bytes, usize::from(*size) + 1);
+    assert_eq!(cut, whole, "reads of {size} (left) differ from one (right)");
     let config = config(&options);
     let mut connection = connection(&options);
     let held = measure(&mut || swallow(&mut connection, &bytes, usize::from(*size) + 1));
@@ -122,7 +107,7 @@ fn config(options: &Options) -> Config {
     config.deflate = WindowBits::new(bits).map(|bits| {
         Deflate::new()
             .compress(Compress::Always)
-            .peer_takeover(options.takeover(4))
+            .peer_takeover(takeover(options.bit(4)))
             .peer_max_window_bits(bits)
     });
     if options.bit(0) {
@@ -138,8 +123,12 @@ fn config(options: &Options) -> Config {
     config
 }
 
-/// A server's end that agreed on compression.
 fn connection(options: &Options) -> Connection {
+    agreed(&config(options))
+}
+
+/// A server's end that agreed on compression.
+pub fn agreed(config: &Config) -> Connection {
     let headers = [
         ("Host", "example.com"),
         ("Upgrade", "websocket"),
@@ -152,7 +141,7 @@ fn connection(options: &Options) -> Connection {
         ),
     ];
     let request = HttpRequest::new("GET", "/", headers.into_iter().collect());
-    let accepting = Accepting::new(OriginPolicy::any()).config(config(options));
+    let accepting = Accepting::new(OriginPolicy::any()).config(config.clone());
     let upgrade = match Upgrade::negotiate(request, accepting) {
         Ok(Incoming::Upgrade(upgrade)) => upgrade,
         other => panic!("the handshake is refused: {other:?}"),
@@ -246,10 +235,10 @@ fn swallow(connection: &mut Connection, mut bytes: &[u8], size: usize) {
 /// The codec and an inflater that shares no code with it agree: on what the codec compresses, with
 /// a window of the agreed size; and on any payload, where the other one finds no final block.
 ///
-/// Input: options (bit 0: the rest is a payload and not messages; 4: without context takeover; 1 to
-/// 3: window bits less 8), level and memory level in one byte, and then the payload, or messages
-/// with their length in front in one byte, of which the top bit says that a fragment ends there and
-/// not the message.
+/// Input: options (bit 0: what follows are payloads and not messages; 4: without context takeover,
+/// and so a single payload; 1 to 3: window bits less 8), level and memory level in one byte, and
+/// then the payload, or payloads or messages with their length in front in one byte, of which the
+/// top bit says that a fragment ends there and not the message.
 ///
 /// # Panics
 ///
@@ -262,11 +251,12 @@ pub fn diff(data: &[u8]) {
     let Some(bits) = WindowBits::new(8 + (options.0 >> 1 & 7)) else {
         return;
     };
-    let direction = Direction::new(bits, options.takeover(4));
+    let direction = Direction::new(bits, takeover(options.bit(4)));
     let agreement = Agreement::new(direction, direction);
-    if options.bit(0) {
-        payload_means_the_same(rest);
-        return;
+    match (options.bit(0), options.bit(4)) {
+        (true, true) => return payload_means_the_same(rest),
+        (true, false) => return payloads_mean_the_same(rest),
+        (false, _) => {}
     }
     let (Some(level), Some(memory_level)) = (
         Level::new(levels % 9 + 1),
@@ -299,6 +289,43 @@ fn messages_are_understood(deflater: &mut Deflater, agreement: Agreement, mut re
         assert_eq!(inflate(&mut inflater, &payload, 7).as_ref(), Ok(&message));
         message.clear();
         payload.clear();
+    }
+}
+
+/// Payloads that refer to those before them, up to the first that is damaged for both, or has a
+/// final block, with which a stream of its own would end.
+fn payloads_mean_the_same(mut rest: &[u8]) {
+    let direction = Direction::new(WindowBits::MAX, ContextTakeover::On);
+    let mut inflater = Inflater::new(&Agreement::new(direction, direction));
+    let mut state = DecompressorOxide::new();
+    let mut output = Vec::new();
+    let mut at = 0;
+    while let [length, after @ ..] = rest {
+        let (payload, after) = after.split_at(after.len().min((length & 127).into()));
+        rest = after;
+        let ours = inflate(&mut inflater, payload, 7);
+        if payload.is_empty() {
+            assert_eq!(ours, Ok(Vec::new()));
+            continue;
+        }
+        let input = [payload, &TAIL].concat();
+        output.resize(at + MOST_GROWTH * input.len() + 1, 0);
+        let flags = TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let (status, _, written) = decompress(&mut state, &input, &mut output, at, flags);
+        match (status, ours) {
+            (TINFLStatus::NeedsMoreInput, Ok(message)) => {
+                assert_eq!(message, output[at..at + written]);
+                at += written;
+            }
+            // It ends inside a block, which the other does not notice.
+            (TINFLStatus::NeedsMoreInput, Err(error)) => {
+                assert_eq!(error, DeflateError::Truncated);
+                return;
+            }
+            (TINFLStatus::Done, _) | (_, Err(_)) => return,
+            (_, Ok(_)) if payload == [1, 0] || payload == [1] => return, // a final block, cut short
+            (_, Ok(message)) => panic!("{status:?}, but {} bytes for us", message.len()),
+        }
     }
 }
 

@@ -207,6 +207,11 @@ impl<'a> Feeder<'a> {
         count < rest.len()
     }
 
+    /// How many bytes have been fed.
+    pub fn fed(&self) -> usize {
+        self.fed
+    }
+
     /// Lends the inbox to another connection and gets it back: not after every byte of a long
     /// input, since it copies.
     pub fn park(&self, inbox: &mut Inbox) {

@@ -28,8 +28,9 @@ struct Trace {
 /// What the answers take besides the inbox: Pongs that wait, the Close frame and its reason.
 const ANSWERS: usize = 2 * 1024;
 
-/// However a stream is cut, the same events, error and answers come of it; an error is final; and
-/// what the inbox holds stays within twice the bytes it was fed plus 64 KiB.
+/// However a stream is cut, the same events, error and answers come of it; an error comes with the
+/// same byte and is final; and what the inbox holds stays within twice the bytes it was fed plus
+/// 64 KiB.
 ///
 /// Options: bit 0: in pieces; 1: no limits; 2: small limits; 3: the inbox is parked between reads.
 /// `measure` tells how many bytes its argument held at once.
@@ -48,21 +49,22 @@ pub fn stream(role: Role, data: &[u8], measure: impl Fn(&mut dyn FnMut()) -> usi
     };
     let config = config(&options);
 
-    let whole = trace(role, &config, &options, bytes, &[bytes.len().max(1)]);
-    for sizes in [&sizes[..], &[1]] {
-        if !sizes.is_empty() {
-            let cut = trace(role, &config, &options, bytes, sizes);
-            assert_eq!(
-                cut, whole,
-                "reads of {sizes:?} (left) differ from one (right)"
-            );
-        }
+    let whole = trace(role, &config, &options, bytes, &[]).0;
+    let sizes = if sizes.is_empty() { &[1] } else { &sizes[..] };
+    let (cut, failing_read) = trace(role, &config, &options, bytes, sizes);
+    assert_eq!(
+        cut, whole,
+        "reads of {sizes:?} (left) differ from one (right)"
+    );
+    if let Some(start) = failing_read {
+        let before = trace(role, &config, &options, &bytes[..start], &[]).0;
+        assert_eq!(before.error, None, "it came with an earlier read");
     }
     assert_final(role, &config, bytes, &whole);
 
     let keys = MaskKeys::seeded([7; 32]);
     let mut connection = connection(role, &config, keys);
-    let held = measure(&mut || swallow(&mut connection, bytes, &sizes));
+    let held = measure(&mut || swallow(&mut connection, bytes, sizes));
     let budget = 2 * bytes.len() + 64 * 1024 + ANSWERS;
     assert!(held <= budget, "{held} bytes held for {} fed", bytes.len());
 }
@@ -91,38 +93,45 @@ fn connection(role: Role, config: &Config, keys: MaskKeys) -> Connection {
     }
 }
 
-/// Feeds `bytes` in reads of `sizes`, over and over.
+/// Feeds `bytes` in reads of `sizes`, over and over; in one without sizes. Tells where the read
+/// starts that it failed with, too.
 fn trace(
     role: Role,
     config: &Config,
     options: &Options,
-    mut bytes: &[u8],
+    bytes: &[u8],
     sizes: &[usize],
-) -> Trace {
+) -> (Trace, Option<usize>) {
     let mut connection = connection(role, config, MaskKeys::seeded([7; 32]));
     let mut inbox = Inbox::new();
     let mut trace = Trace::default();
-    for (reads, size) in sizes.iter().cycle().enumerate() {
-        let (read, rest) = bytes.split_at(bytes.len().min(*size));
-        bytes = rest;
+    let mut failing_read = None;
+    let mut sizes = sizes.iter().cycle();
+    let (mut fed, mut reads) = (0, 0);
+    while fed < bytes.len() {
+        let size = sizes.next().copied().unwrap_or(usize::MAX);
+        let read = &bytes[fed..][..size.min(bytes.len() - fed)];
         inbox.spare(read.len())[..read.len()].copy_from_slice(read);
         inbox.received(read.len());
         poll(&mut connection, &mut inbox, &mut trace);
+        if trace.error.is_some() {
+            failing_read.get_or_insert(fed);
+        }
+        fed += read.len();
+        reads += 1;
         // Parking copies what is held: not after every byte of a long message.
         if options.bit(3) && (reads < 500 || reads % 500 == 0) {
             let parked = connection.park(&mut inbox);
             inbox.resume(parked);
         }
-        if bytes.is_empty() {
-            break;
-        }
     }
     while connection.outgoing().has_remaining() {
-        let chunk = connection.outgoing().chunk().to_vec();
-        connection.outgoing().advance(chunk.len());
-        trace.outgoing.extend(chunk);
+        let outgoing = connection.outgoing();
+        trace.outgoing.extend(outgoing.chunk());
+        let length = outgoing.chunk().len();
+        outgoing.advance(length);
     }
-    trace
+    (trace, failing_read)
 }
 
 fn poll(connection: &mut Connection, inbox: &mut Inbox, trace: &mut Trace) {

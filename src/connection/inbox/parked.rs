@@ -15,7 +15,7 @@ const PARK_WHOLE: usize = 64 * 1024;
 
 /// What a connection left in an [`Inbox`] that was handed on to another one.
 ///
-/// Exactly as large as the bytes it holds; empty, it holds no heap memory. From 64 KiB on it may
+/// Not much larger than the bytes it holds; empty, it holds no heap memory. From 64 KiB on it may
 /// have taken the inbox's memory along instead of a copy, so that a large message is not copied in
 /// every turn that its connection gets.
 ///
@@ -29,12 +29,18 @@ const PARK_WHOLE: usize = 64 * 1024;
 /// assert_eq!(inbox.unread(), b"\x81");
 /// ```
 #[derive(Default)]
-pub struct Parked {
-    bytes: Vec<u8>,
-    message: usize,
-    wanted: usize,
-    gathered: Option<(String, Vec<u8>)>,
-    whole: Option<Box<Inbox>>,
+pub struct Parked(Option<Box<Contents>>);
+
+enum Contents {
+    /// A copy of what was held.
+    Copied {
+        bytes: Vec<u8>,
+        /// How much of it is the message being assembled.
+        message: usize,
+        wanted: usize,
+        gathered: Option<(String, Vec<u8>)>,
+    },
+    Whole(Inbox),
 }
 
 impl Inbox {
@@ -49,21 +55,20 @@ impl Inbox {
             self.fresh = false;
             // What was lent is not in use any more, and may stand in the block.
             self.large_text = Utf8Bytes::default();
-            let whole = Some(Box::new(mem::take(self)));
-            return Parked {
-                whole,
-                ..Parked::default()
-            };
+            return Parked(Some(Box::new(Contents::Whole(mem::take(self)))));
         }
-        let mut bytes = Vec::with_capacity(self.held());
-        bytes.extend_from_slice(self.slice(self.message..self.message_end));
-        bytes.extend_from_slice(self.unread());
-        let parked = Parked {
-            message: self.message_end - self.message,
-            bytes,
-            wanted: self.wanted,
-            gathered: self.gathering.then(|| self.take_gathered()),
-            whole: None,
+        let parked = if self.is_vacant() {
+            Parked::default()
+        } else {
+            let mut bytes = Vec::with_capacity(self.held());
+            bytes.extend_from_slice(self.slice(self.message..self.message_end));
+            bytes.extend_from_slice(self.unread());
+            Parked(Some(Box::new(Contents::Copied {
+                message: self.message_end - self.message,
+                bytes,
+                wanted: self.wanted,
+                gathered: self.gathering.then(|| self.take_gathered()),
+            })))
         };
         self.clear();
         parked
@@ -71,22 +76,33 @@ impl Inbox {
 
     /// Puts back what [`park`](Self::park) took out. Anything the inbox held before is dropped.
     pub fn resume(&mut self, parked: Parked) {
-        if let Some(whole) = parked.whole {
-            *self = *whole;
-            return;
-        }
         self.clear();
-        self.extend(&parked.bytes);
-        self.message_end = parked.message.min(self.end);
-        self.next = self.message_end;
-        self.wanted = parked.wanted;
-        if let Some((text, bytes)) = parked.gathered {
-            self.start_gathering();
-            if !text.is_empty() {
-                self.text = text;
+        match parked.0.map(|contents| *contents) {
+            None => {}
+            Some(Contents::Whole(whole)) => {
+                let buffer = self.take_buffer();
+                *self = whole;
+                self.buffer = buffer;
             }
-            if !bytes.is_empty() {
-                self.bytes = bytes;
+            Some(Contents::Copied {
+                bytes,
+                message,
+                wanted,
+                gathered,
+            }) => {
+                self.extend(&bytes);
+                self.message_end = message.min(self.end);
+                self.next = self.message_end;
+                self.wanted = wanted;
+                if let Some((text, bytes)) = gathered {
+                    self.start_gathering();
+                    if !text.is_empty() {
+                        self.text = text;
+                    }
+                    if !bytes.is_empty() {
+                        self.bytes = bytes;
+                    }
+                }
             }
         }
     }
@@ -114,9 +130,13 @@ impl Inbox {
 
 impl fmt::Debug for Parked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = self.whole.as_deref().map_or(0, Inbox::held);
+        let bytes = match self.0.as_deref() {
+            None => 0,
+            Some(Contents::Copied { bytes, .. }) => bytes.len(),
+            Some(Contents::Whole(inbox)) => inbox.held(),
+        };
         f.debug_struct("Parked")
-            .field("bytes", &(self.bytes.len() + whole))
+            .field("bytes", &bytes)
             .finish_non_exhaustive()
     }
 }

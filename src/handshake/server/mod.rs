@@ -185,6 +185,12 @@ impl Handshake {
         Ok(Step::Done(incoming))
     }
 
+    /// How many bytes were looked at to find the end of the head, each as often as it was.
+    #[cfg(fuzzing)]
+    pub const fn work(&self) -> usize {
+        self.scanner.work
+    }
+
     /// Reports that the client has closed its side. After that `advance` does not ask for more.
     pub const fn received_eof(&mut self) {
         self.at_eof = true;

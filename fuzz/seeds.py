@@ -341,10 +341,11 @@ def operations():
     plans = {
         "echo": "00 07ff 09ff 02 07ff 0bff", "cancelled": "00 0700 0700 07ff 0900 09ff 0a00 0bff", "queue": "3a00 3a00 3a00 3a02 05 0bff",
         "closing": "00 03 0dff 07ff 04 07ff", "close-first": "0d00 00 03 07ff 0bff", "end": "00 04 07ff 07ff", "pings": "02 02 0c00 0cff 07ff 0bff",
+        "both": "0001 0201 3a00 3a00 38ff 58ff 0001 38ff 0bff", "both-cancelled": "3a00 3a00 3800 0201 3801 3803 0bff",
     }
     for name, plan in plans.items():
         steps = b"".join(bytes.fromhex(step.ljust(4, "0")) for step in plan.split())
-        for head in ["000000", "010000", "020000", "1b0000", "3a0000", "7c0000", "000403", "000502", "021c04", "0a0605"]:
+        for head in ["000000", "010000", "020000", "1b0000", "3a0000", "7c0000", "000403", "000502", "021c04", "0a0605", "120000", "1a0000", "330000"]:
             yield f"{name}-{head}", bytes.fromhex(head) + steps
 
 

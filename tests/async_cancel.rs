@@ -15,13 +15,12 @@ mod common;
 
 use common::adapters::Adapter;
 use common::executor::{Cancelling, Drops};
-use common::hostile::Hostile;
+use common::hostile::{After, Hostile};
 use common::net::{REQUEST, consent};
 use common::pair::{
     BINARY, CONTINUATION, FIN, PING, ROLES, Seen, TEXT, close_to, frame_to, own, parse_frames,
     timeless,
 };
-use common::script::After;
 use fullduplex::asynchronous::{Incoming, Io, WebSocket};
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::client::Request;
@@ -387,10 +386,10 @@ fn a_cancelled_handshake_drops_the_stream<A: Adapter>() {
         let is_client = input.is_empty();
         let mut polls = 0;
         loop {
-            let stream = Hostile::new(input, after).halting().with_sizes(50, 50);
+            let mut stream = Hostile::new(input, after).halting().with_sizes(50, 50);
             if is_client {
                 stream.state().after = After::Silence;
-                stream.state().respond = Some(|request| {
+                stream = stream.responding(|request| {
                     let request = String::from_utf8_lossy(request);
                     if request.ends_with("\r\n\r\n") {
                         consent(&request).into_bytes()

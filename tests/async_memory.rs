@@ -15,9 +15,8 @@ mod common;
 use allocation_counter::{AllocationInfo, measure};
 use common::adapters::Adapter;
 use common::executor::{Executor, block_on};
-use common::hostile::Hostile;
+use common::hostile::{After, Hostile};
 use common::pair::{BINARY, ROLES, TEXT, frame_to, timeless};
-use common::script::After;
 use fullduplex::asynchronous::{Io, WebSocket};
 use fullduplex::{Message, Role};
 

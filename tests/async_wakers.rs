@@ -17,11 +17,10 @@ use std::io::ErrorKind;
 
 use common::adapters::Adapter;
 use common::executor::{Cancelling, Drops, Executor, block_on, yield_now};
-use common::hostile::Hostile;
+use common::hostile::{After, Fault, Hostile, On, Steps};
 use common::pair::{
     BINARY, CLOSE, PING, PONG, ROLES, TEXT, close_to, frame_to, parse_frames, timeless,
 };
-use common::script::{After, Fault, On, Steps};
 use fullduplex::asynchronous::{Reader, Writer};
 use fullduplex::{CloseCode, Config, Error, Message, Role};
 use futures_util::{SinkExt, StreamExt};
@@ -372,7 +371,7 @@ fn pipelined_messages_cost_one_read_and_one_write<A: Adapter>() {
         });
         executor.run_until_stuck();
         for round in 1..=100 {
-            let [reads, writes] = stream.counts();
+            let [reads, writes, _] = stream.counts();
             stream.push_input(&batch);
             executor.run_until_stuck();
             assert_eq!(parse_frames(&stream.output()).0.len(), 64 * round);

@@ -5,6 +5,7 @@
 //! long every time fails; something quadratic would take four times as long every time.
 #![cfg(unix)]
 #![allow(
+    clippy::cast_precision_loss,
     clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
@@ -36,6 +37,9 @@ const MOST: f64 = 2.5;
 
 type Work = Box<dyn FnMut()>;
 
+/// The value of a header, of a size.
+type Value = Box<dyn Fn(usize) -> String>;
+
 /// The processor time that this thread has had.
 fn now() -> Duration {
     clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
@@ -44,7 +48,7 @@ fn now() -> Duration {
 fn cost(work: &mut Work) -> Duration {
     let start = now();
     work();
-    now() - start
+    now().saturating_sub(start)
 }
 
 /// The least cost of each, measured in turns, until `holds` or [`ROUNDS`] are over.
@@ -231,7 +235,7 @@ fn the_work_on_a_head_grows_as_the_head_does() {
 #[test]
 fn the_work_on_lists_grows_as_the_lists_do() {
     let many = |unit: &'static str| move |n: usize| unit.repeat(n);
-    let lists: [(&str, Box<dyn Fn(usize) -> String>); 12] = [
+    let lists: [(&str, Value); 12] = [
         ("spaces", Box::new(|n| format!("b{}x", " ".repeat(n)))),
         ("commas", Box::new(many(","))),
         ("tokens", Box::new(many("a,"))),

@@ -58,7 +58,9 @@ fn masking_agrees_with_its_definition_at_every_length_and_offset() {
 fn masking_does_not_depend_on_alignment() {
     let key = KEYS[0];
     for start in 0..64 {
-        for length in [0, 1, 3, 4, 7, 8, 9, 31, 32, 33, 63, 64, 65, 200] {
+        for length in [
+            0, 1, 3, 4, 7, 8, 9, 31, 32, 33, 63, 64, 65, 200, 4095, 4096, 4097, 4159, 5000,
+        ] {
             let mut memory = payload(start + length + 64);
             let expected = mask_as_defined(&memory[start..start + length], key, 0);
             let before = memory.clone();

@@ -27,10 +27,10 @@ TESTS = """
     utf8 handshake_answers handshake_client handshake_heads handshake_rejected handshake_request
     handshake_server negotiation origin proxy proxy_urls redirects url deflate_agreement
     deflate_codec deflate_connection deflate_exchange deflate_negotiation
-    deflate_pieces deflate_seeds deflate_sending deflate_sharing
+    deflate_pieces deflate_sending deflate_sharing
 """.split()
 # Minutes without optimisation: only for what the others miss.
-SLOW_TESTS = "deflate_differential exhaustive http_types".split()
+SLOW_TESTS = "corpus deflate_differential exhaustive http_types".split()
 SLOW = """
     connections_and_an_independent connections_read_an_independent the_seeds_of_
     a_message_of_the_default_limit keepalive_runs_for_a_hundred large_fragments_are_assembled
@@ -45,7 +45,7 @@ FILES = """
 """.split()
 SHARED = "codec deflated oracles".split()
 COMMON = "feed handshake pair".split()
-DEV_DEPENDENCIES = "allocation-counter flate2 miniz_oxide proptest socket2".split()
+DEV_DEPENDENCIES = "allocation-counter flate2 miniz_oxide proptest socket2 tungstenite".split()
 
 
 def manifest():
@@ -74,7 +74,7 @@ def put(path, text):
 
 def prepare(tests):
     shutil.rmtree(TREE / "tests", ignore_errors=True)
-    for name in ("src", "tests/seeds", "tests/recorded"):
+    for name in ("src", "tests/corpus", "tests/recorded", "tests/seeds"):
         shutil.copytree(ROOT / name, TREE / name, dirs_exist_ok=True)
     for name in ("Cargo.lock", "README.md"):
         shutil.copy2(ROOT / name, TREE / name)

@@ -16,20 +16,14 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use common::hostile::{After, Fault, Hostile, On, Steps};
 use common::net::{REQUEST, SHORT, consent, listen, patient, read_head, read_to_end, respond};
-use common::pair::{BINARY, TEXT, frame_to, parse_frames, timeless};
-use common::script::{After, Fault, On, Script, Steps};
+use common::pair::{TEXT, frame_to, timeless};
 use fullduplex::blocking::{self, Accepting, Connected, Connecting, Error, Incoming, WebSocket};
 use fullduplex::handshake::client::{Rejection, Request};
 use fullduplex::handshake::server::{Acceptance, EarlyData, Options, Response};
 use fullduplex::handshake::{HandshakeError, OriginPolicy, Step};
 use fullduplex::{Config, Message, Role, TlsError};
-
-const TRANSIENT: [ErrorKind; 3] = [
-    ErrorKind::WouldBlock,
-    ErrorKind::TimedOut,
-    ErrorKind::Interrupted,
-];
 
 fn options() -> Options {
     Options::new(OriginPolicy::any()).config(timeless())
@@ -42,7 +36,7 @@ fn request() -> Request {
 /// Goes on with a handshake however often the stream blocks.
 fn insist<A, D>(
     mut handshake: A,
-    script: &Script,
+    script: &Hostile,
     advance: impl Fn(A) -> Result<Step<A, D>, Error>,
 ) -> Result<D, Error> {
     for round in 0..10_000 {
@@ -60,7 +54,7 @@ fn insist<A, D>(
     panic!("it blocks for ever");
 }
 
-fn accept(script: &Script, options: &Options) -> Result<WebSocket<Script>, Error> {
+fn accept(script: &Hostile, options: &Options) -> Result<WebSocket<Hostile>, Error> {
     let accepting = Accepting::new(script.clone(), options);
     match insist(accepting, script, Accepting::advance)? {
         Incoming::Upgrade(upgrade) => upgrade.accept(Acceptance::new()),
@@ -68,96 +62,9 @@ fn accept(script: &Script, options: &Options) -> Result<WebSocket<Script>, Error
     }
 }
 
-fn connect(script: &Script) -> Result<Connected<Script>, Error> {
+fn connect(script: &Hostile) -> Result<Connected<Hostile>, Error> {
     let connecting = Connecting::new(script.clone(), request(), &timeless());
     insist(connecting, script, Connecting::advance)
-}
-
-/// Reads a message and sends it back, however often the stream blocks.
-fn echo(socket: &mut WebSocket<Script>, script: &Script) -> Message {
-    for round in 0..10_000 {
-        if round % 5 == 4 && matches!(script.state().steps, Steps::From(_)) {
-            script.state().steps = Steps::None;
-        }
-        match socket.recv() {
-            Ok(message) => {
-                let message = message.unwrap();
-                socket.feed(message.clone()).unwrap();
-                while socket.flush().is_err() {
-                    script.state().steps = Steps::None;
-                }
-                return message;
-            }
-            Err(error) => assert!(error.is_would_block(), "{error:?}"),
-        }
-    }
-    panic!("it blocks for ever");
-}
-
-/// W3, W4: the server's handshake over a stream that is cut and blocks anywhere.
-#[test]
-fn accepting_survives_blocking_at_any_step() {
-    let frame = frame_to(Role::Server, TEXT, b"hello");
-    let answer = [consent(REQUEST).as_bytes(), b"\x81\x05hello"].concat();
-    for size in [1, 50, usize::MAX] {
-        let mut calls = 0;
-        let mut step = 0;
-        while step <= calls {
-            for kind in TRANSIENT {
-                for steps in [Steps::Only(step), Steps::From(step)] {
-                    let script = Script::new(REQUEST.as_bytes(), After::Silence)
-                        .with_sizes(size, size)
-                        .with_fault(Fault::Error(kind), steps);
-                    let mut socket = accept(&script, &options()).unwrap();
-                    script.push_input(&frame);
-                    assert_eq!(echo(&mut socket, &script), Message::text("hello"));
-                    assert!(script.output() == answer, "{size} {kind:?} {steps:?}");
-                    calls = script.state().calls;
-                }
-            }
-            step += if size == 1 { 13 } else { 1 };
-        }
-    }
-}
-
-/// W3, W4, R6455-4.1-25: the client's handshake over such a stream. Frames that come with the
-/// response are delivered.
-#[test]
-fn connecting_survives_blocking_at_any_step() {
-    for size in [1, 50, usize::MAX] {
-        let mut calls = 0;
-        let mut step = 0;
-        while step <= calls {
-            for kind in TRANSIENT {
-                for steps in [Steps::Only(step), Steps::From(step)] {
-                    let script = Script::new(b"", After::Silence)
-                        .with_sizes(size, size)
-                        .with_fault(Fault::Error(kind), steps);
-                    script.state().respond = Some(consent_and_frames);
-                    let mut socket = connect(&script).unwrap().socket;
-                    assert_eq!(echo(&mut socket, &script), Message::text("hello"));
-                    assert_eq!(echo(&mut socket, &script), Message::binary(vec![3; 200]));
-                    let output = script.output();
-                    let end = head_end(&output).unwrap();
-                    let (frames, rest) = parse_frames(&output[end..]);
-                    assert_eq!((frames.len(), rest), (2, &b""[..]));
-                    assert_eq!(frames[1].payload, [3; 200]);
-                    calls = script.state().calls;
-                }
-            }
-            step += if size == 1 { 13 } else { 1 };
-        }
-    }
-}
-
-fn consent_and_frames(output: &[u8]) -> Vec<u8> {
-    if head_end(output).is_none() {
-        return Vec::new();
-    }
-    let mut response = consent(std::str::from_utf8(output).unwrap()).into_bytes();
-    response.extend(frame_to(Role::Client, TEXT, b"hello"));
-    response.extend(frame_to(Role::Client, BINARY, &[3; 200]));
-    response
 }
 
 fn head_end(bytes: &[u8]) -> Option<usize> {
@@ -168,7 +75,7 @@ fn head_end(bytes: &[u8]) -> Option<usize> {
 /// R6455-4.1-17: until the response is there, the client writes its request and nothing else.
 #[test]
 fn a_client_waits_for_the_response() {
-    let script = Script::new(b"", After::Silence);
+    let script = Hostile::new(b"", After::Silence);
     let mut connecting = Connecting::new(script.clone(), request(), &timeless());
     for _ in 0..5 {
         let Ok(Step::Continue(again)) = connecting.advance() else {
@@ -192,17 +99,17 @@ fn a_client_waits_for_the_response() {
 fn early_bytes_are_refused_or_frames() {
     let frame = frame_to(Role::Server, TEXT, b"early");
     let early = [REQUEST.as_bytes(), &frame].concat();
-    let script = Script::new(&early, After::Silence);
+    let script = Hostile::new(&early, After::Silence);
     let error = accept(&script, &options()).unwrap_err();
     assert!(matches!(error, Error::Handshake(HandshakeError::EarlyData)));
     assert!(script.output().starts_with(b"HTTP/1.1 400 "));
 
-    let script = Script::new(&early, After::Silence);
+    let script = Hostile::new(&early, After::Silence);
     let mut socket = accept(&script, &options().early_data(EarlyData::Accept)).unwrap();
     assert_eq!(socket.recv().unwrap(), Some(Message::text("early")));
 
     // What comes behind the 101 are frames, whatever was chosen.
-    let script = Script::new(REQUEST.as_bytes(), After::Silence);
+    let script = Hostile::new(REQUEST.as_bytes(), After::Silence);
     let mut socket = accept(&script, &options()).unwrap();
     script.push_input(&frame);
     assert_eq!(socket.recv().unwrap(), Some(Message::text("early")));
@@ -432,10 +339,11 @@ fn what_a_server_said_before_writing_failed_counts() {
     for kind in [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset] {
         for step in [0, 3] {
             let failing = |input: &[u8], after, on| {
-                let script = Script::new(input, after)
-                    .with_sizes(9, 9)
-                    .with_fault(Fault::Error(kind), Steps::From(step));
-                script.state().on = on;
+                let script = Hostile::new(input, after).with_sizes(9, 9).with_fault(
+                    Fault::Error(kind),
+                    on,
+                    Steps::From(step),
+                );
                 connect(&script).unwrap_err()
             };
             for after in [After::End, After::Silence] {
@@ -455,10 +363,11 @@ fn what_a_server_said_before_writing_failed_counts() {
             }
         }
     }
-    let script = Script::new(b"", After::Silence).with_fault(Fault::Nothing, Steps::From(0));
+    let script =
+        Hostile::new(b"", After::Silence).with_fault(Fault::Nothing, On::Both, Steps::From(0));
     let error = connect(&script).unwrap_err();
     assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::WriteZero));
-    let script = Script::new(b"", After::End);
+    let script = Hostile::new(b"", After::End);
     let error = connect(&script).unwrap_err();
     assert!(matches!(
         error,
@@ -483,10 +392,10 @@ fn a_silent_server_is_given_up() {
 /// A stream that does not block is told apart from one that failed.
 #[test]
 fn non_blocking_streams_need_the_step_by_step_handshake() {
-    let script = Script::new(b"GET", After::Silence);
+    let script = Hostile::new(b"GET", After::Silence);
     let error = blocking::accept(script, &options()).unwrap_err();
     assert!(error.is_would_block());
-    let script = Script::new(b"HTTP", After::Silence);
+    let script = Hostile::new(b"HTTP", After::Silence);
     let error = blocking::connect_over(script, request(), &timeless()).unwrap_err();
     assert!(error.is_would_block());
 }

@@ -7,8 +7,8 @@ use fullduplex_benches::paths::paths;
 
 fn main() {
     let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
         .configure_from_args();
     for path in paths() {
         let mut round = (path.prepare)();

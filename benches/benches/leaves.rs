@@ -17,8 +17,8 @@ const KEY: [u8; 4] = [1, 2, 3, 4];
 
 fn main() {
     let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
         .configure_from_args();
     masking(&mut criterion);
     for (name, text) in [("ASCII", 0), ("mixed", 1)] {

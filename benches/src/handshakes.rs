@@ -26,6 +26,13 @@ Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\
 DNT: 1\r\n\
 \r\n";
 
+/// A request of so many times that length.
+pub fn longer_request(times: usize) -> Vec<u8> {
+    let line = format!("X-More: {}\r\n", "m".repeat(REQUEST.len() - 10));
+    let (fields, end) = REQUEST.split_at(REQUEST.len() - 2);
+    [fields, line.repeat(times - 1).as_bytes(), end].concat()
+}
+
 /// How a server that talks to the pages it serves does its handshakes.
 pub fn options() -> Options {
     Options::new(OriginPolicy::same_origin())

@@ -12,7 +12,7 @@ use fullduplex::deflate::{Compress, Deflate};
 use fullduplex::frame::Opcode;
 use fullduplex::{Config, Connection, Event, Inbox, MaskKeys, Role};
 
-use crate::handshakes::{self, REQUEST, lanes, options};
+use crate::handshakes::{self, REQUEST, lanes, longer_request, options};
 use crate::{Lane, batch, detach, echo, json, look, stream, texts};
 
 /// Runs a path for as many messages as it likes and tells how many.
@@ -98,8 +98,20 @@ pub fn paths() -> Vec<Path> {
         encode_owned(64 * 1024),
     );
     add("ping-answered/16", 16, ping(16));
-    add("handshake/server", REQUEST.len(), accept(REQUEST.len()));
-    add("handshake/server-in-pieces-of-7", REQUEST.len(), accept(7));
+    add(
+        "handshake/server",
+        REQUEST.len(),
+        accept(REQUEST.to_vec(), REQUEST.len()),
+    );
+    for times in [1, 2, 4, 8] {
+        let request = longer_request(times);
+        let size = request.len();
+        add(
+            &format!("handshake/server-in-pieces-of-7/{size}"),
+            size,
+            accept(request, 7),
+        );
+    }
     add("handshake/client", REQUEST.len(), Box::new(establish));
     add("deflate/compress/1024", 1024, Box::new(compress));
     add("deflate/inflate/1024", 1024, Box::new(inflate));
@@ -236,14 +248,15 @@ fn ping(size: usize) -> Prepare {
     })
 }
 
-fn accept(size: usize) -> Prepare {
+/// Accepts a request that comes in pieces of `size` bytes.
+fn accept(request: Vec<u8>, size: usize) -> Prepare {
     Box::new(move || {
         let options = options();
         let mut inbox = Inbox::new();
         Box::new(move || {
             for _ in 0..20 {
-                let request = black_box(&REQUEST[..]);
                 let options = options.clone();
+                let request = black_box(&request[..]);
                 black_box(handshakes::accept_pieces(
                     &mut inbox, request, size, options,
                 ));

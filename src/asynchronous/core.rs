@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::io::{Alarm, Io, Polled};
 use super::memory::{Memory, lend_buffer, take_buffer};
 use super::shutdown::{Attachment, Shutdown};
-use super::wakers::{Side, Wakers};
+use super::wakers::{Side, Waiting};
 use crate::connection::{
     Connection, Event, Outcome, ReceiveError, Received, SendError, State, Whole,
 };
@@ -22,7 +22,7 @@ pub(super) struct Core<I: Io> {
     driver: Driver,
     io: I,
     alarm: Alarm<I::Clock>,
-    wakers: Arc<Wakers>,
+    waiting: Waiting,
     /// How much was read since the receiving task waited last.
     read: u32,
     /// Whether a task may be waiting for the stream to take bytes.
@@ -38,7 +38,7 @@ impl<I: Io> Core<I> {
             driver: Driver::new(connection),
             io,
             alarm,
-            wakers: Arc::default(),
+            waiting: Waiting::new(),
             read: 0,
             blocked: false,
             attachment: None,
@@ -47,7 +47,8 @@ impl<I: Io> Core<I> {
 
     /// Takes part in `shutdown`, and in no other.
     pub(super) fn attach(&mut self, shutdown: &Shutdown) {
-        let attachment = Attachment::new(shutdown, Arc::clone(&self.wakers));
+        let attachment = Attachment::new(shutdown, self.waiting.share());
+        self.alarm.change_hands();
         if let Some(CloseFrame { code, reason }) = attachment.farewell() {
             // It was checked when closing began.
             let _ = self.queue_close(*code, reason);
@@ -88,6 +89,12 @@ impl<I: Io> Core<I> {
         self.driver.view(memory.inbox(), received)
     }
 
+    /// Two tasks are going to poll it.
+    pub(super) fn share(&mut self) {
+        self.waiting.share();
+        self.alarm.change_hands();
+    }
+
     /// The connection, with memory to answer into.
     #[inline]
     pub(super) fn answering(&mut self) -> &mut Connection {
@@ -111,16 +118,13 @@ impl<I: Io> Core<I> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Received>, Error>> {
         let inbox = memory.inbox();
-        if let Some(received) = self.driver.take_received(inbox) {
-            return Poll::Ready(Ok(Some(received)));
-        }
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_received(inbox, transport, None)
         });
         match &polled {
             Poll::Ready(Ok(Some(_))) => {}
             // Nothing will come of what the other task waits for.
-            Poll::Ready(_) => self.wakers.wake(Side::Sending),
+            Poll::Ready(_) => self.waiting.wake_other(Side::Sending),
             Poll::Pending => {
                 memory.release();
                 take_buffer(&mut self.driver.connection);
@@ -159,7 +163,7 @@ impl<I: Io> Core<I> {
             driver.poll_fail(error, transport, None)
         });
         let failure = ready!(polled);
-        self.wakers.wake(Side::Sending);
+        self.waiting.wake_other(Side::Sending);
         Poll::Ready(failure.into())
     }
 
@@ -184,7 +188,7 @@ impl<I: Io> Core<I> {
         });
         match &polled {
             Poll::Ready(Ok(())) => take_buffer(&mut self.driver.connection),
-            Poll::Ready(Err(_)) => self.wakers.wake(Side::Receiving), // it ends for both
+            Poll::Ready(Err(_)) => self.waiting.wake_other(Side::Receiving), // it ends for both
             Poll::Pending => {}
         }
         polled.map_err(Error::from)
@@ -216,7 +220,7 @@ impl<I: Io> Core<I> {
         match self.driver.connection.close(code, reason) {
             Ok(()) => {
                 self.driver.connection.handle_timeout(self.alarm.now());
-                self.wakers.wake(Side::Receiving); // which watches the deadline
+                self.waiting.wake_receiver(); // which watches the deadline
                 Ok(())
             }
             Err(SendError::Closed) => Ok(()),
@@ -232,7 +236,9 @@ impl<I: Io> Core<I> {
         side: Side,
         mut drive: impl FnMut(&mut Driver, &mut Polled<'_, '_, I>) -> Poll<T>,
     ) -> Poll<T> {
-        self.wakers.register(side, cx.waker());
+        if self.waiting.register(side, cx.waker()) {
+            self.alarm.change_hands();
+        }
         self.say_farewell(); // whoever closes all wakes who is registered
         let polled = loop {
             let now = self.alarm.now();
@@ -240,20 +246,20 @@ impl<I: Io> Core<I> {
                 io: &mut self.io,
                 now,
                 cx,
-                wakers: Some(&self.wakers),
+                wakers: self.waiting.shared(),
                 read: &mut self.read,
                 blocked: &mut self.blocked,
                 yielded: false,
             };
             let polled = drive(&mut self.driver, &mut transport);
-            if polled.is_ready() || self.poll_alarm(now).is_pending() {
+            if polled.is_ready() || self.poll_alarm(now, cx).is_pending() {
                 break polled;
             }
         };
         if self.blocked && !self.driver.waits_to_write() {
             // What the other task may have been waiting for was done here.
             self.blocked = false;
-            self.wakers.wake(side.other());
+            self.waiting.wake_other(side.other());
         }
         if polled.is_ready() && self.driver.connection.state() == State::Closed {
             self.attachment = None;
@@ -273,13 +279,16 @@ impl<I: Io> Core<I> {
         }
     }
 
-    /// `Ready` if a deadline has passed. Both tasks are woken by the next one.
-    fn poll_alarm(&mut self, now: Duration) -> Poll<()> {
+    /// `Ready` if a deadline has passed. Whoever waits is woken by the next one.
+    fn poll_alarm(&mut self, now: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.driver.connection.poll_timeout();
         if self.alarm.covers(due, now) {
             return Poll::Pending;
         }
-        let waker = Waker::from(Arc::clone(&self.wakers));
+        let Some(wakers) = self.waiting.shared() else {
+            return self.alarm.poll(due, cx);
+        };
+        let waker = Waker::from(Arc::clone(wakers));
         self.alarm.poll(due, &mut Context::from_waker(&waker))
     }
 }

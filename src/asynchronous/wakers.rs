@@ -24,6 +24,86 @@ impl Side {
     }
 }
 
+/// Who waits.
+///
+/// One task alone is woken by the stream and the timer themselves. As soon as a second one is seen,
+/// all that goes by [`Wakers`].
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Alone(Option<(Side, Waker)>),
+    Together(Arc<Wakers>),
+}
+
+impl Waiting {
+    pub(super) const fn new() -> Self {
+        Self::Alone(None)
+    }
+
+    /// Remembers the task of `side` until it is woken. Tells whether the timer wakes another task
+    /// than it should from now on.
+    pub(super) fn register(&mut self, side: Side, waker: &Waker) -> bool {
+        match self {
+            Self::Together(wakers) => {
+                wakers.register(side, waker);
+                return false;
+            }
+            Self::Alone(Some((known_side, known))) if known.will_wake(waker) => {
+                *known_side = side;
+                return false;
+            }
+            Self::Alone(Some((known_side, _))) if *known_side != side => {
+                self.share().register(side, waker);
+            }
+            Self::Alone(slot) => *slot = Some((side, waker.clone())),
+        }
+        true
+    }
+
+    /// Wakes the task of `side`, if that is another one than the one that is being polled.
+    pub(super) fn wake_other(&self, side: Side) {
+        if let Self::Together(wakers) = self {
+            wakers.wake_side(side);
+        }
+    }
+
+    /// Wakes the task that receives. One that is alone is woken whatever it did last, since it may
+    /// do both.
+    pub(super) fn wake_receiver(&mut self) {
+        match self {
+            Self::Alone(slot) => {
+                if let Some((_, waker)) = slot.take() {
+                    waker.wake();
+                }
+            }
+            Self::Together(wakers) => wakers.wake_side(Side::Receiving),
+        }
+    }
+
+    /// What two tasks are woken by. A timer that was set before has to be set again.
+    pub(super) fn share(&mut self) -> Arc<Wakers> {
+        let wakers = match self {
+            Self::Together(wakers) => return Arc::clone(wakers),
+            Self::Alone(slot) => {
+                let wakers = Wakers::default();
+                if let Some((side, waker)) = slot.take() {
+                    wakers.register(side, &waker);
+                }
+                Arc::new(wakers)
+            }
+        };
+        *self = Self::Together(Arc::clone(&wakers));
+        wakers
+    }
+
+    /// What two tasks are woken by, if there is more than one.
+    pub(super) const fn shared(&self) -> Option<&Arc<Wakers>> {
+        match self {
+            Self::Together(wakers) => Some(wakers),
+            Self::Alone(_) => None,
+        }
+    }
+}
+
 /// The tasks to be woken. As a waker of its own it wakes both: whoever comes first makes progress
 /// for both, and a task that nobody wakes would wait for ever.
 #[derive(Debug, Default)]
@@ -31,7 +111,7 @@ pub(super) struct Wakers(Mutex<[Option<Waker>; 2]>);
 
 impl Wakers {
     /// Remembers the task of `side` until it is woken.
-    pub(super) fn register(&self, side: Side, waker: &Waker) {
+    fn register(&self, side: Side, waker: &Waker) {
         let mut waiting = self.lock();
         let [receiving, sending] = &mut *waiting;
         let slot = match side {
@@ -44,7 +124,7 @@ impl Wakers {
         }
     }
 
-    pub(super) fn wake(&self, side: Side) {
+    fn wake_side(&self, side: Side) {
         let mut waiting = self.lock();
         let [receiving, sending] = &mut *waiting;
         let woken = match side {

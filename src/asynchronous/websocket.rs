@@ -253,7 +253,8 @@ impl<I: Io> WebSocket<I> {
     }
 
     /// Two halves for two tasks, one that receives and one that sends.
-    pub fn split(self) -> (Reader<I>, Writer<I>) {
+    pub fn split(mut self) -> (Reader<I>, Writer<I>) {
+        self.core.share();
         let core = Arc::new(Mutex::new(*self.core));
         let reader = Reader::new(Arc::clone(&core), self.memory, self.ended);
         (reader, Writer::new(core))

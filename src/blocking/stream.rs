@@ -264,7 +264,7 @@ impl<S: Read + Write> Transport for Stream<S> {
             deadline,
             |io| match write {
                 Some(write) => write(io, slices),
-                None => at_most(most, io.write_vectored(slices)?).map(Some),
+                None => write_some(io, slices, most).map(Some),
             },
         )
     }
@@ -300,6 +300,17 @@ impl<S: Read + Write> Transport for Stream<S> {
 
 pub(super) fn is_not_now(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Writes a prefix of `slices`, which have `most` bytes. Some streams with a buffer of their own, as
+/// that of rustls, take nothing when it is full: flushing tells them from those that never will.
+fn write_some(io: &mut impl Write, slices: &[IoSlice<'_>], most: usize) -> io::Result<usize> {
+    let mut count = io.write_vectored(slices)?;
+    if count == 0 {
+        io.flush()?;
+        count = io.write_vectored(slices)?;
+    }
+    at_most(most, count)
 }
 
 /// A stream that claims to have moved more bytes than there were cannot be trusted with any.

@@ -187,6 +187,11 @@ impl Connection {
         if let Some(Whole(kind, range)) = self.take_whole(inbox) {
             return Ok(Some(Received(Ready::Message(kind, Place::Block(range)))));
         }
+        if self.receiver.is_waiting(inbox) {
+            inbox.want(0);
+            self.heard |= inbox.take_fresh();
+            return Ok(None);
+        }
         let ready = match self.receiver.advance(inbox) {
             Ok(Some(ready)) => ready,
             Ok(None) => {
@@ -437,18 +442,6 @@ impl Connection {
     /// Whether the next message would be refused because too much is queued.
     pub fn is_full(&self) -> bool {
         self.sender.is_full()
-    }
-
-    /// Whether the peer's Close frame came, so that nothing more will.
-    #[cfg(feature = "std")]
-    pub(crate) fn has_received_close(&self) -> bool {
-        self.receiver.close_received().is_some()
-    }
-
-    /// Whether [`advance`](Self::advance) has nothing but an error to report.
-    #[cfg(feature = "std")]
-    pub(crate) fn has_failed(&self) -> bool {
-        self.receiver.failure().is_some() || self.receiver.eof()
     }
 
     /// The two halves, each usable on its own thread. Deadlines stay behind: halves have none.

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "std")]
+use super::Connection;
 use super::error::ReceiveError;
 use crate::frame::{CloseCode, CloseFrame};
 
@@ -110,5 +112,19 @@ impl Outcome {
     /// The connection's close reason (RFC 6455, section 7.1.6): the peer's, or empty.
     pub fn reason(&self) -> &str {
         self.received.as_ref().map_or("", |frame| &frame.reason)
+    }
+}
+
+/// Signs of the end that a driver looks for.
+#[cfg(feature = "std")]
+impl Connection {
+    /// Whether the peer's Close frame came, so that nothing more will.
+    pub(crate) fn has_received_close(&self) -> bool {
+        self.receiver.close_received().is_some()
+    }
+
+    /// Whether [`advance`](Self::advance) has nothing but an error to report.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.receiver.failure().is_some() || self.receiver.eof()
     }
 }

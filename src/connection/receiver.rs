@@ -206,6 +206,12 @@ impl Receiver {
         Some((kind, inbox.take_behind(header, length)))
     }
 
+    /// Whether nothing has begun and nothing has come.
+    #[inline]
+    pub(super) fn is_waiting(&self, inbox: &Inbox) -> bool {
+        self.whole_below > 0 && !self.eof && inbox.unread().is_empty()
+    }
+
     /// Consumes bytes until there is something to report.
     pub(super) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
         let advanced = self.advance_frames(inbox);

@@ -59,18 +59,6 @@ impl Driver {
         self.connection.take_whole(inbox)
     }
 
-    /// What has been received already, if nothing else is more urgent: the short way for messages
-    /// that came together.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    #[inline]
-    pub(crate) fn take_received(&mut self, inbox: &mut Inbox) -> Option<Received> {
-        if self.connection.queued() >= FLUSH_AT {
-            return None;
-        }
-        // An error is told again to who asks the long way.
-        self.connection.advance(inbox).ok().flatten()
-    }
-
     /// Whether something is left to be written or passed on, and can be.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn waits_to_write(&self) -> bool {

@@ -109,8 +109,9 @@ impl Carrier {
         match self {
             Self::Stream(_) => Ok(None),
             Self::Http10 | Self::Http11 => {
-                let key = key::parse_key(fields.key.required(KEY)?);
-                let key = key.ok_or(HandshakeError::InvalidHeader(KEY))?;
+                let Some(key) = key::parse_key(fields.key.required(KEY)?) else {
+                    return Err(HandshakeError::InvalidHeader(KEY));
+                };
                 Ok(Some(key::accept_for(key)))
             }
         }

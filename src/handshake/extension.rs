@@ -97,8 +97,32 @@ pub struct MalformedExtensions {
 /// # Ok::<(), fullduplex::handshake::extension::MalformedExtensions>(())
 /// ```
 pub fn parse_extensions(value: &[u8]) -> Result<Vec<Extension<'_>>, MalformedExtensions> {
+    let mut list: Vec<Extension<'_>> = Vec::new();
+    walk(value, |word| match word {
+        Word::Name(name) => list.push(Extension::new(name)),
+        Word::Param(param) => {
+            if let Some(extension) = list.last_mut() {
+                extension.params.push(param);
+            }
+        }
+    })?;
+    Ok(list)
+}
+
+/// Parses the value and keeps nothing.
+pub(super) fn check_extensions(value: &[u8]) -> Result<(), MalformedExtensions> {
+    walk(value, |_| {})
+}
+
+/// What a list consists of: each extension's name, and behind it its parameters.
+enum Word<'a> {
+    Name(&'a str),
+    Param(Param<'a>),
+}
+
+fn walk<'a>(value: &'a [u8], mut each: impl FnMut(Word<'a>)) -> Result<(), MalformedExtensions> {
     let mut scanner = Scanner { value, at: 0 };
-    let mut list = Vec::new();
+    let mut empty = true;
     loop {
         scanner.skip_whitespace();
         if scanner.eat(b',') {
@@ -107,21 +131,21 @@ pub fn parse_extensions(value: &[u8]) -> Result<Vec<Extension<'_>>, MalformedExt
         if scanner.at_end() {
             break;
         }
-        let mut extension = Extension::new(scanner.token()?);
+        each(Word::Name(scanner.token()?));
+        empty = false;
         scanner.skip_whitespace();
         while scanner.eat(b';') {
-            extension.params.push(scanner.param()?);
+            each(Word::Param(scanner.param()?));
             scanner.skip_whitespace();
         }
         if !scanner.at_end() && !scanner.eat(b',') {
             return Err(scanner.malformed());
         }
-        list.push(extension);
     }
-    if list.is_empty() {
+    if empty {
         return Err(scanner.malformed());
     }
-    Ok(list)
+    Ok(())
 }
 
 impl<'a> Extension<'a> {

@@ -40,6 +40,17 @@ pub(super) fn offer(config: &Config) -> Option<String> {
     None
 }
 
+/// Whether a server has any use for a client's offers.
+pub(super) const fn are_wanted(config: &Config) -> bool {
+    #[cfg(feature = "deflate")]
+    return config.deflate.is_some();
+    #[cfg(not(feature = "deflate"))]
+    {
+        let _ = config;
+        false
+    }
+}
+
 /// What a server uses of a client's offers, which come in the order of the client's preference,
 /// and the value of `Sec-WebSocket-Extensions` in its answer.
 pub(super) fn negotiate(offers: &[Extension<'_>], config: &Config) -> (Extensions, Option<String>) {

@@ -50,8 +50,10 @@ impl<'a> Single<'a> {
     }
 
     pub(super) fn required(self, name: &'static str) -> Result<&'a [u8], HandshakeError> {
-        self.optional(name)?
-            .ok_or(HandshakeError::MissingHeader(name))
+        match self.optional(name)? {
+            Some(value) => Ok(value),
+            None => Err(HandshakeError::MissingHeader(name)),
+        }
     }
 }
 

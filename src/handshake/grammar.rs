@@ -3,6 +3,7 @@
 //! Everything here works on bytes, allocates nothing and takes time linear in its input.
 
 /// Whether a byte may stand in a token (RFC 9110, 5.6.2).
+#[inline]
 pub(super) const fn is_token_byte(byte: u8) -> bool {
     matches!(
         byte,

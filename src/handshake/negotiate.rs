@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::build::BuildError;
 use super::carrier;
 use super::error::HandshakeError;
-use super::extension::{Extension, parse_extensions};
+use super::extension::{Extension, check_extensions, parse_extensions};
 use super::extensions::{self, Extensions};
 use super::fields::{EXTENSIONS, Fields, PROTOCOL, Single, VERSION};
 use super::grammar::is_token;
@@ -70,10 +70,16 @@ pub(super) fn request(
     if fields.protocol.is_present() {
         check_protocols(request.headers())?;
     }
-    let (extensions, extensions_header) = if fields.extensions.is_present() {
-        extensions::negotiate(&parse_all(request.headers())?, config)
-    } else {
-        (Extensions::default(), None)
+    let (extensions, extensions_header) = match fields.extensions {
+        Single::Absent => (Extensions::default(), None),
+        // What is not wanted has to match the grammar all the same (RFC 6455, 9.1).
+        Single::Once(value) if !extensions::are_wanted(config) => {
+            check_extensions(value).map_err(|_| HandshakeError::InvalidHeader(EXTENSIONS))?;
+            (Extensions::default(), None)
+        }
+        Single::Once(_) | Single::Repeated => {
+            extensions::negotiate(&parse_all(request.headers())?, config)
+        }
     };
     Ok(Some(Agreement {
         accept,
@@ -89,18 +95,18 @@ fn check_origin(
     request: &HttpRequest,
     origins: &OriginPolicy,
 ) -> Result<(), HandshakeError> {
-    let refused = HandshakeError::OriginNotAllowed;
+    const REFUSED: HandshakeError = HandshakeError::OriginNotAllowed;
     let origin = match origin {
         Single::Absent => None,
         Single::Once(value) if value.iter().all(u8::is_ascii_graphic) => {
-            Some(core::str::from_utf8(value).map_err(|_| refused.clone())?)
+            Some(core::str::from_utf8(value).map_err(|_| REFUSED)?)
         }
-        Single::Once(_) | Single::Repeated => return Err(refused),
+        Single::Once(_) | Single::Repeated => return Err(REFUSED),
     };
     if origins.allows(origin, request.host()) {
         Ok(())
     } else {
-        Err(refused)
+        Err(REFUSED)
     }
 }
 

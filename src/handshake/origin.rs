@@ -138,6 +138,8 @@ impl OriginPolicy {
 /// A scheme, a host and a port: what a browser keeps apart (RFC 6454, 4 and 6.2).
 struct Origin<'a> {
     scheme: &'a str,
+    /// Host and port as given.
+    authority: &'a str,
     host: Host<'a>,
     /// As given, or the scheme's own.
     port: Option<u16>,
@@ -145,7 +147,9 @@ struct Origin<'a> {
 
 impl<'a> Origin<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let (scheme, authority) = text.split_once("://")?;
+        // A scheme holds no colon, so that the first one ends it.
+        let (scheme, rest) = text.split_at_checked(text.bytes().position(|byte| byte == b':')?)?;
+        let authority = rest.strip_prefix("://")?;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         let starts_well = scheme.bytes().next()?.is_ascii_alphabetic();
         // A colon without a port is legal in a URL but not in an origin.
@@ -155,6 +159,7 @@ impl<'a> Origin<'a> {
         let Authority { host, port } = Authority::parse(authority).ok()?;
         Some(Self {
             scheme,
+            authority,
             host,
             port: port.or_else(|| default_port(scheme)),
         })
@@ -166,6 +171,10 @@ impl<'a> Origin<'a> {
         let Some(default) = default_port(self.scheme) else {
             return false;
         };
+        // As a rule both are written alike, which spares parsing the same again.
+        if host.eq_ignore_ascii_case(self.authority) {
+            return true;
+        }
         Authority::parse(host).is_ok_and(|authority| {
             authority.host == self.host && Some(authority.port.unwrap_or(default)) == self.port
         })

@@ -218,15 +218,25 @@ pub(super) enum Host<'a> {
 
 impl<'a> Authority<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, UrlError> {
-        if text.contains('@') {
-            return Err(UrlError::Userinfo);
-        }
+        // Nothing that is legal holds the sign, so that it is looked for in what is not.
+        Self::parse_legal(text).map_err(|error| {
+            if text.contains('@') {
+                UrlError::Userinfo
+            } else {
+                error
+            }
+        })
+    }
+
+    fn parse_legal(text: &'a str) -> Result<Self, UrlError> {
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (address, port) = rest.split_once(']').ok_or(UrlError::Host)?;
             let parsed = address.parse().map_err(|_| UrlError::Host)?;
             (Host::Ipv6(address, parsed), port)
         } else {
-            let end = text.find(':').unwrap_or(text.len());
+            // Too short for a search that is made for long texts.
+            let colon = text.bytes().position(|byte| byte == b':');
+            let end = colon.unwrap_or(text.len());
             let (name, port) = text.split_at_checked(end).ok_or(UrlError::Host)?;
             (Host::parse_name(name)?, port)
         };
@@ -250,19 +260,23 @@ impl<'a> Authority<'a> {
 impl<'a> Host<'a> {
     fn parse_name(text: &'a str) -> Result<Self, UrlError> {
         let name = text.strip_suffix('.').unwrap_or(text);
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let label = |label: &str| {
-            let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            matches!(label.len(), 1..=63) && label.bytes().all(legal)
-        };
-        if name.len() > 253 || !name.split('.').all(label) {
+        // The label that has been read so far: its length, and whether it is a number.
+        let (mut length, mut digits) = (0, true);
+        for byte in name.bytes() {
+            match byte {
+                b'0'..=b'9' => length += 1,
+                b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' => (length, digits) = (length + 1, false),
+                b'.' if matches!(length, 1..=63) => (length, digits) = (0, true),
+                _ => return Err(UrlError::Host),
+            }
+        }
+        if name.len() > 253 || !matches!(length, 1..=63) {
             return Err(UrlError::Host);
         }
         // A resolver takes `0x7f.1` or `127.1` for an address although they look like names.
+        let last = name.get(name.len() - length..).unwrap_or_default();
         let number = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-        if last.bytes().all(|byte| byte.is_ascii_digit())
-            || number.is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        {
+        if digits || number.is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
             return Ok(Self::Ipv4(text, text.parse().map_err(|_| UrlError::Host)?));
         }
         Ok(Self::Name(text))

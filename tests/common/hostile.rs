@@ -1,9 +1,9 @@
-//! An async stream that does what a test tells it: short reads and writes, calls that have to be
-//! made again, errors and ends at any step.
+//! A stream that does what a test tells it: short reads and writes, calls that have to be made
+//! again, errors and ends at any step. It is blocking and async at once, and never waits.
 //!
 //! It promises its users no more than the traits do. It remembers one waker for reading and one for
 //! writing, flushing and shutting down, the latest; it forgets a waker when a call succeeds; and it
-//! wakes nobody but from [`Hostile::stir`] and when a test gives it bytes or room.
+//! wakes nobody but from [`Hostile::stir`] and when a test or a [`Peer`] gives it bytes or room.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -15,16 +15,61 @@
 )]
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 #[cfg(any(feature = "tokio", feature = "futures"))]
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+#[cfg(any(feature = "tokio", feature = "futures"))]
+use std::task::Context;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
-use super::script::{After, Fault, On, Respond, Steps};
+/// More calls in a row without progress than this are a busy loop.
+pub const MOST_IDLE: u32 = 3;
+
+/// What a call does instead of its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `WouldBlock` makes an async task wait until the stream is stirred.
+    Error(ErrorKind),
+    /// `Ok(0)`: the end of the stream for a reader, a stream that takes nothing for a writer.
+    Nothing,
+    /// One more byte than there was room for, or than was given.
+    Lie,
+    /// A single byte of what could be moved.
+    Short,
+}
+
+/// Which calls do so, counted from 0 among those that [`On`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steps {
+    None,
+    Only(usize),
+    /// All from there on, as long as the test does not change its mind.
+    From(usize),
+}
+
+/// Which kind of calls do so. Flushing and shutting down are writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Both,
+    Reads,
+    Writes,
+}
+
+/// What comes when all input was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    End,
+    Silence,
+}
+
+/// Who is at the other end: it is told what was written, says something, and may end its side.
+pub type Peer = Box<dyn FnMut(&[u8], &mut After) -> Vec<u8> + Send>;
 
 /// What a test tells and sees of a [`Hostile`].
-#[derive(Debug)]
 pub struct State {
     pub input: VecDeque<u8>,
     pub after: After,
@@ -37,30 +82,43 @@ pub struct State {
     pub write_size: usize,
     /// How many more bytes it takes before it is full.
     pub room: usize,
-    /// What goes wrong; `WouldBlock` makes the task wait until the stream is stirred.
     pub fault: Fault,
     pub steps: Steps,
     pub on: On,
+    /// How many calls went wrong, and may before all go well again.
+    pub faults: usize,
+    pub most_faults: usize,
     /// Whether each call has to be made twice.
     pub is_halting: bool,
+    /// Whether it forgets a waker when another call of the same kind succeeds.
+    pub is_forgetful: bool,
     /// Whether flushing and shutting down wait for ever.
     pub is_stuck: bool,
     pub calls: usize,
     pub reads: usize,
     pub writes: usize,
     pub flushes: usize,
+    /// How many bytes were read.
+    pub taken: usize,
     /// The most room that a read was given.
     pub largest_room: usize,
-    /// What comes as an answer to what was written.
-    pub respond: Option<Respond>,
+    pub peer: Option<Peer>,
+    /// Calls since bytes moved last, how many there may be, and since when.
+    idle: u32,
+    pub most_idle: u32,
+    idle_since: Instant,
+    /// Whether there were too many of them, in too short a time.
+    pub is_busy: bool,
     ways: [Way; 2],
 }
 
 /// One direction.
 #[derive(Debug, Default)]
 struct Way {
+    /// Calls so far.
+    steps: usize,
     waker: Option<Waker>,
-    /// Whether the last call was sent away, and is to be made again when the stream is stirred.
+    /// The last call was sent away, and is to be made again when the stream is stirred.
     is_halted: bool,
 }
 
@@ -68,7 +126,7 @@ const READING: usize = 0;
 const WRITING: usize = 1;
 
 /// The stream. Its clones share one state.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Hostile(Arc<Mutex<State>>);
 
 impl Hostile {
@@ -85,14 +143,22 @@ impl Hostile {
             fault: Fault::Error(ErrorKind::WouldBlock),
             steps: Steps::None,
             on: On::Both,
+            faults: 0,
+            most_faults: usize::MAX,
             is_halting: false,
+            is_forgetful: true,
             is_stuck: false,
             calls: 0,
             reads: 0,
             writes: 0,
             flushes: 0,
+            taken: 0,
             largest_room: 0,
-            respond: None,
+            peer: None,
+            idle: 0,
+            most_idle: MOST_IDLE,
+            idle_since: Instant::now(),
+            is_busy: false,
             ways: Default::default(),
         })))
     }
@@ -119,6 +185,28 @@ impl Hostile {
         self
     }
 
+    pub fn with_peer(self, mut peer: Peer) -> Self {
+        let mut after = self.state().after;
+        let first = peer(b"", &mut after);
+        {
+            let mut state = self.state();
+            state.input.extend(first);
+            (state.after, state.peer) = (after, Some(peer));
+        }
+        self
+    }
+
+    /// Has a peer who says one thing when the time has come: until then, `respond` says nothing.
+    pub fn responding(self, respond: fn(&[u8]) -> Vec<u8>) -> Self {
+        let (mut got, mut is_done) = (Vec::new(), false);
+        self.with_peer(Box::new(move |bytes, _| {
+            got.extend(bytes);
+            let response = if is_done { Vec::new() } else { respond(&got) };
+            is_done |= !response.is_empty();
+            response
+        }))
+    }
+
     /// Each call has to be made twice.
     pub fn halting(self) -> Self {
         self.state().is_halting = true;
@@ -135,10 +223,10 @@ impl Hostile {
         self.state().output.clone()
     }
 
-    /// Reads and writes so far.
-    pub fn counts(&self) -> [usize; 2] {
+    /// Reads, writes and flushes so far.
+    pub fn counts(&self) -> [usize; 3] {
         let state = self.state();
-        [state.reads, state.writes]
+        [state.reads, state.writes, state.flushes]
     }
 
     pub fn push_input(&self, bytes: &[u8]) {
@@ -174,6 +262,21 @@ impl Hostile {
         })
     }
 
+    /// For a task whose blocking call is to be made again: waits until the stream is stirred.
+    pub async fn stirred(&self) {
+        let mut is_second = false;
+        poll_fn(|cx| {
+            if is_second {
+                return Poll::Ready(());
+            }
+            is_second = true;
+            let way = &mut self.state().ways[READING];
+            (way.waker, way.is_halted) = (Some(cx.waker().clone()), true);
+            Poll::Pending
+        })
+        .await;
+    }
+
     fn wake(&self, way: usize) -> bool {
         let waker = self.state().ways[way].waker.take();
         let found = waker.is_some();
@@ -183,126 +286,208 @@ impl Hostile {
         found
     }
 
-    fn read(&self, cx: &Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// Each of these calls returns `WouldBlock` for "not now", and then remembers the waker.
+    fn read_now(&self, waker: Option<&Waker>, room: &mut [u8]) -> io::Result<usize> {
         let mut state = self.state();
         state.reads += 1;
         state.largest_room = state.largest_room.max(room.len());
-        if let Some(result) = state.step(On::Reads, cx, room.len()) {
-            return result;
-        }
-        let count = room.len().min(state.read_size).min(state.input.len());
-        for (place, byte) in room.iter_mut().zip(state.input.drain(..count)) {
-            *place = byte;
-        }
+        let most = match state.step(On::Reads, waker) {
+            Act::Usual => state.read_size,
+            Act::Short => 1,
+            Act::Wrong(fault) => return fault.map(|extra| extra.map_or(0, |one| room.len() + one)),
+        };
+        let count = room.len().min(most).min(state.input.len());
+        state.input.read_exact(&mut room[..count]).unwrap();
+        state.taken += count;
         match (count, state.after) {
-            (0, After::Silence) if !room.is_empty() => state.wait(READING, cx),
-            _ => state.done(READING, count),
+            (0, After::Silence) if !room.is_empty() => state.wait(READING, waker),
+            _ => Ok(state.done(READING, count)),
         }
     }
 
-    fn write(&self, cx: &Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn write_now(&self, waker: Option<&Waker>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.state();
         state.writes += 1;
         let given: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(given > 0, "a write of nothing says nothing");
         assert!(!state.is_shut_down, "nothing is written after the end");
-        if let Some(result) = state.step(On::Writes, cx, given) {
-            return result;
-        }
-        let count = given.min(state.write_size).min(state.room);
+        let most = match state.step(On::Writes, waker) {
+            Act::Usual => state.write_size,
+            Act::Short => 1,
+            Act::Wrong(fault) => return fault.map(|extra| extra.map_or(0, |one| given + one)),
+        };
+        let count = given.min(most).min(state.room);
         if count == 0 {
-            return state.wait(WRITING, cx);
+            return state.wait(WRITING, waker);
         }
-        let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
-        let bytes: Vec<u8> = bytes.take(count).collect();
-        state.output.extend(bytes);
+        let start = state.output.len();
+        for slice in slices {
+            let left = start + count - state.output.len();
+            state
+                .output
+                .extend_from_slice(&slice[..left.min(slice.len())]);
+        }
         if state.room < usize::MAX {
             state.room -= count;
         }
-        let result = state.done(WRITING, count);
-        let response = state.respond.map(|respond| respond(&state.output));
+        let State {
+            peer,
+            output,
+            input,
+            after,
+            ..
+        } = &mut *state;
+        let was = *after;
+        let said = peer.as_mut().map(|peer| peer(&output[start..], after));
+        let said = said.unwrap_or_default();
+        input.extend(&said);
+        let has_news = !said.is_empty() || *after != was;
+        let count = state.done(WRITING, count);
         drop(state);
-        if let Some(response) = response
-            && !response.is_empty()
-        {
-            self.state().respond = None;
-            self.push_input(&response);
+        if has_news {
+            self.wake(READING);
         }
-        result
+        Ok(count)
     }
 
-    fn flush(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    fn flush_now(&self, waker: Option<&Waker>) -> io::Result<()> {
         let mut state = self.state();
         state.flushes += 1;
-        if let Some(result) = state.step(On::Writes, cx, 0) {
-            return result.map(|result| result.map(drop));
+        // Flushing moves no bytes of which there could be none.
+        if let Act::Wrong(Err(error)) = state.step(On::Writes, waker) {
+            return Err(error);
         }
         if state.is_stuck {
-            return state.wait(WRITING, cx);
+            return state.wait(WRITING, waker);
         }
         state.flushed = state.output.len();
-        state.done(WRITING, ())
+        state.done(WRITING, 1);
+        Ok(())
     }
 
-    fn shut_down(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    fn shut_down_now(&self, waker: Option<&Waker>) -> io::Result<()> {
         let mut state = self.state();
-        if let Some(result) = state.step(On::Writes, cx, 0) {
+        if let Act::Wrong(fault) = state.step(On::Writes, waker) {
             // A stream that takes nothing cannot be ended in good order either.
-            return result.map(|result| {
-                Err(result
-                    .err()
-                    .unwrap_or_else(|| ErrorKind::NotConnected.into()))
-            });
+            return fault.and(Err(ErrorKind::NotConnected.into()));
         }
         if state.is_stuck {
-            return state.wait(WRITING, cx);
+            return state.wait(WRITING, waker);
         }
         state.is_shut_down = true;
-        state.done(WRITING, ())
+        state.done(WRITING, 1);
+        Ok(())
     }
 }
 
+/// What a call is to do.
+enum Act {
+    Usual,
+    Short,
+    /// Return this: a number of bytes more than there are, or none.
+    Wrong(io::Result<Option<usize>>),
+}
+
 impl State {
-    /// Counts a call, and goes wrong if it is to.
-    fn step(&mut self, kind: On, cx: &Context<'_>, room: usize) -> Option<Poll<io::Result<usize>>> {
+    /// From here on, calls without progress are counted.
+    pub fn start(&mut self) {
+        (self.idle, self.idle_since) = (0, Instant::now());
+    }
+
+    /// Counts a call, and tells what it is to do.
+    fn step(&mut self, kind: On, waker: Option<&Waker>) -> Act {
         let way = if kind == On::Reads { READING } else { WRITING };
-        let step = self.calls;
+        let step = match self.on {
+            On::Both => self.calls,
+            On::Reads | On::Writes => self.ways[way].steps,
+        };
         self.calls += 1;
+        self.ways[way].steps += 1;
+        self.idle += 1;
+        // A call that took its time, as on a busy machine, may be made again.
+        let waits = Duration::from_millis(self.idle.saturating_sub(self.most_idle).into());
+        self.is_busy |= self.idle_since.elapsed() < waits;
         if self.is_halting && !self.ways[way].is_halted {
             self.ways[way].is_halted = true;
-            return Some(self.wait(way, cx));
+            return Act::Wrong(self.wait(way, waker));
         }
-        self.ways[way].is_halted = false;
+        self.ways[way].is_halted &= !self.is_forgetful;
         let is_due = match self.steps {
             Steps::None => false,
             Steps::Only(only) => step == only,
             Steps::From(first) => step >= first,
         };
-        if !is_due || (self.on != On::Both && self.on != kind) {
-            return None;
+        let is_meant = self.on == On::Both || self.on == kind;
+        if !is_due || !is_meant || self.faults == self.most_faults {
+            return Act::Usual;
         }
-        Some(match self.fault {
+        self.faults += 1;
+        Act::Wrong(match self.fault {
+            Fault::Short => return Act::Short,
             Fault::Error(ErrorKind::WouldBlock) => {
                 self.ways[way].is_halted = true;
-                self.wait(way, cx)
+                self.wait(way, waker)
             }
-            Fault::Error(kind) => {
+            fault => {
                 self.ways[way].waker = None;
-                Poll::Ready(Err(kind.into()))
+                match fault {
+                    Fault::Error(kind) => Err(kind.into()),
+                    Fault::Lie => Ok(Some(1)),
+                    Fault::Nothing | Fault::Short => Ok(None),
+                }
             }
-            Fault::Nothing => self.done(way, 0),
-            Fault::Lie => self.done(way, room + 1),
         })
     }
 
-    fn wait<T>(&mut self, way: usize, cx: &Context<'_>) -> Poll<T> {
-        self.ways[way].waker = Some(cx.waker().clone());
-        Poll::Pending
+    fn wait<T>(&mut self, way: usize, waker: Option<&Waker>) -> io::Result<T> {
+        if let Some(waker) = waker {
+            self.ways[way].waker = Some(waker.clone());
+        }
+        Err(ErrorKind::WouldBlock.into())
     }
 
-    fn done<T>(&mut self, way: usize, value: T) -> Poll<io::Result<T>> {
-        self.ways[way].waker = None;
-        Poll::Ready(Ok(value))
+    fn done(&mut self, way: usize, count: usize) -> usize {
+        if self.is_forgetful {
+            self.ways[way].waker = None;
+        }
+        if count > 0 {
+            self.start();
+        }
+        count
+    }
+}
+
+impl fmt::Debug for Hostile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hostile").finish_non_exhaustive()
+    }
+}
+
+impl Read for Hostile {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.read_now(None, room)
+    }
+}
+
+impl Write for Hostile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_now(None, &[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.write_now(None, slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flush_now(None)
+    }
+}
+
+#[cfg(any(feature = "tokio", feature = "futures"))]
+fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+        result => Poll::Ready(result),
     }
 }
 
@@ -313,35 +498,8 @@ impl tokio::io::AsyncRead for Hostile {
         cx: &mut Context<'_>,
         room: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.read(cx, room.initialize_unfilled())
+        poll(self.read_now(Some(cx.waker()), room.initialize_unfilled()))
             .map(|result| result.map(|count| room.advance(count.min(room.remaining()))))
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl tokio::io::AsyncWrite for Hostile {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.write(cx, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.write(cx, slices)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.shut_down(cx)
     }
 }
 
@@ -352,33 +510,43 @@ impl smol::io::AsyncRead for Hostile {
         cx: &mut Context<'_>,
         room: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.read(cx, room)
+        poll(self.read_now(Some(cx.waker()), room))
     }
 }
 
-#[cfg(feature = "futures")]
-impl smol::io::AsyncWrite for Hostile {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.write(cx, &[IoSlice::new(bytes)])
-    }
+/// Both runtimes write in the same way, but for the name of the call that ends it.
+macro_rules! async_write {
+    ($($feature:literal, $trait:path, $shut_down:ident;)*) => {$(
+        #[cfg(feature = $feature)]
+        impl $trait for Hostile {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                poll(self.write_now(Some(cx.waker()), &[IoSlice::new(bytes)]))
+            }
 
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.write(cx, slices)
-    }
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                slices: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                poll(self.write_now(Some(cx.waker()), slices))
+            }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flush(cx)
-    }
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                poll(self.flush_now(Some(cx.waker())))
+            }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.shut_down(cx)
-    }
+            fn $shut_down(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                poll(self.shut_down_now(Some(cx.waker())))
+            }
+        }
+    )*};
+}
+
+async_write! {
+    "tokio", tokio::io::AsyncWrite, poll_shutdown;
+    "futures", smol::io::AsyncWrite, poll_close;
 }

@@ -7,17 +7,16 @@
 
 #[cfg(any(feature = "tokio", feature = "futures"))]
 pub mod adapters;
-#[cfg(any(feature = "tokio", feature = "futures"))]
 pub mod executor;
 pub mod feed;
 pub mod handshake;
-#[cfg(any(feature = "tokio", feature = "futures"))]
 pub mod hostile;
 pub mod net;
 pub mod pair;
 pub mod programs;
 pub mod proxy;
-pub mod script;
+#[cfg(feature = "std")]
+pub mod sockets;
 #[cfg(feature = "std")]
 pub mod split;
 pub mod tls;

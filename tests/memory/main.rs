@@ -22,8 +22,12 @@ use std::time::Duration;
 use allocation_counter::{AllocationInfo, measure};
 use common::pair::{BINARY, CONTINUATION, FIN, PING, ROLES, TEXT, close_to, frame_to, timeless};
 use fullduplex::connection::Parked;
+<<<<<<< HEAD:tests/memory.rs
+use fullduplex::{CloseCode, Config, Connection, Inbox, MaskKeys, Message, ReceiveError, Role};
+=======
 use fullduplex::{CloseCode, Config, Connection, Event, Inbox, Message, ReceiveError, Role};
 use kit::{assert_at_most, connection, feed, flush, warm_up};
+>>>>>>> main:tests/memory/main.rs
 
 const KIB: u64 = 1024;
 
@@ -45,46 +49,6 @@ fn on_a_server(config: &Config, work: impl FnOnce(&mut Connection, &mut Inbox)) 
     });
     drop(kept);
     info
-}
-
-/// In steady state a small message takes no allocation: decoded and lent, answered, or both, in
-/// either role.
-#[test]
-fn a_small_message_takes_no_allocation() {
-    for role in ROLES {
-        for (first, sizes) in [
-            (BINARY, &[0, 16, 125, 1024][..]),
-            (TEXT, &[0, 16, 125, 1024]),
-            (PING, &[0, 16, 125]),
-        ] {
-            for &size in sizes {
-                let frames = frame_to(role, first, &vec![b'x'; size]).repeat(50);
-                let mut connection = connection(role, &timeless());
-                let mut inbox = Inbox::new();
-                let mut round = || {
-                    inbox.spare(frames.len())[..frames.len()].copy_from_slice(&frames);
-                    inbox.received(frames.len());
-                    let mut events = 0;
-                    while let Some(event) = connection.poll_event(&mut inbox).unwrap() {
-                        match event {
-                            Event::Binary(bytes) => connection.send_binary(&bytes).unwrap(),
-                            Event::Text(text) => connection.send_text(&text).unwrap(),
-                            _ => {}
-                        }
-                        events += 1;
-                    }
-                    flush(&mut connection);
-                    connection.handle_timeout(Duration::ZERO);
-                    assert_eq!(events, 50);
-                };
-                for _ in 0..8 {
-                    round(); // buffers reach their size
-                }
-                let info = measure(|| (0..100).for_each(|_| round()));
-                assert_eq!(info.count_total, 0, "{role:?}, {first:#x}, {size} bytes");
-            }
-        }
-    }
 }
 
 /// F4, F5: a million empty messages take no allocation, and little time for each.

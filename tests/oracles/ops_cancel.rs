@@ -1,22 +1,23 @@
 //! Operations on the adapter for tokio, over a stream that does what it is told.
 
+mod ends;
 #[path = "../common/hostile.rs"]
 mod hostile;
-#[path = "../common/script.rs"]
-mod script;
 
+use core::cell::{Cell, RefCell};
 use core::pin::pin;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Wake;
 
-use fullduplex::tokio::{Reader, WebSocket, Writer};
-use fullduplex::{CloseCode, Config, Connection, Error, Inbox, MaskKeys, Message, Role};
-use hostile::Hostile;
-use script::{After, Fault, On, Steps};
+use ends::{Ends, both};
+use fullduplex::tokio::WebSocket;
+use fullduplex::{Config, Connection, Error, Inbox, MaskKeys, Message, Role};
+use hostile::{After, Fault, Hostile, On, Steps};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Options, Script, frames};
@@ -70,62 +71,6 @@ pub fn ops_cancel(data: &[u8]) {
     });
 }
 
-enum Ends {
-    Whole(WebSocket<Hostile>),
-    Halves(Reader<Hostile>, Writer<Hostile>),
-}
-
-impl Ends {
-    async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        match self {
-            Self::Whole(socket) => socket.recv().await,
-            Self::Halves(reader, _) => reader.recv().await,
-        }
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Error> {
-        match self {
-            Self::Whole(socket) => socket.send(message).await,
-            Self::Halves(_, writer) => writer.send(message).await,
-        }
-    }
-
-    async fn feed(&mut self, message: Message) -> Result<(), Error> {
-        match self {
-            Self::Whole(socket) => socket.feed(message).await,
-            Self::Halves(_, writer) => writer.feed(message).await,
-        }
-    }
-
-    async fn flush(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(socket) => socket.flush().await,
-            Self::Halves(_, writer) => writer.flush().await,
-        }
-    }
-
-    async fn ping(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(socket) => socket.ping(b"ping").await,
-            Self::Halves(_, writer) => writer.ping(b"ping").await,
-        }
-    }
-
-    async fn close(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(socket) => socket.close(CloseCode::NORMAL, "bye").await.map(drop),
-            Self::Halves(_, writer) => writer.close(CloseCode::NORMAL, "bye").await,
-        }
-    }
-
-    fn queued(&mut self) -> usize {
-        match self {
-            Self::Whole(socket) => socket.connection().queued(),
-            Self::Halves(_, writer) => writer.queued(),
-        }
-    }
-}
-
 /// What became of a message that the application wanted sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
@@ -158,6 +103,8 @@ struct Run {
     faulty: bool,
     /// What the peer sends while somebody waits.
     later: VecDeque<Vec<u8>>,
+    /// Whether tasks are polled that nobody woke.
+    force: Rc<Cell<bool>>,
 }
 
 #[derive(Default)]
@@ -233,6 +180,7 @@ impl Run {
             disturbed: options.bit(2) || what.is_some() && !halts,
             faulty: what.is_some() && !halts,
             later: VecDeque::new(),
+            force: Rc::default(),
         }
     }
 
@@ -267,7 +215,8 @@ impl Run {
             6 => {
                 self.stream.stir();
             }
-            7 | 8 => self.recv(polls),
+            7 => self.recv(polls),
+            8 => self.recv_and_send(polls, size),
             9 => self.send(polls, size),
             10 => self.feed(polls, size),
             11 => {
@@ -303,9 +252,14 @@ impl Run {
     }
 
     fn recv(&mut self, polls: u8) {
-        match self.run(polls, async |ends| ends.recv().await) {
-            None => {}
-            Some(Ok(Some(message))) => {
+        if let Some(told) = self.run(polls, async |ends| ends.recv().await) {
+            self.received(told);
+        }
+    }
+
+    fn received(&mut self, told: Result<Option<Message>, Error>) {
+        match told {
+            Ok(Some(message)) => {
                 while self.drops
                     && self
                         .incoming
@@ -317,11 +271,33 @@ impl Run {
                 let expected = self.incoming.pop_front();
                 assert_eq!(expected.as_deref(), Some(message.as_bytes()));
             }
-            Some(Ok(None)) => {
+            Ok(None) => {
                 assert!(self.peer_closed, "an end without a Close frame");
                 assert!(self.drops || self.incoming.is_empty(), "messages are lost");
             }
-            Some(Err(error)) => self.judge(Some(Err(error))),
+            Err(error) => self.judge(Some(Err(error))),
+        }
+    }
+
+    /// Both halves at once, each a task of its own.
+    fn recv_and_send(&mut self, polls: u8, size: usize) {
+        if matches!(self.ends, Ends::Whole(_)) {
+            return self.recv(polls);
+        }
+        let message = self.next_message(size);
+        let (received, sent) = (RefCell::new(None), RefCell::new(None));
+        let force = Rc::clone(&self.force);
+        self.run(polls, async |ends| {
+            let Ends::Halves(reader, writer) = ends else {
+                return;
+            };
+            let receiving = async { *received.borrow_mut() = Some(reader.recv().await) };
+            let sending = async { *sent.borrow_mut() = Some(writer.send(message).await) };
+            both(pin!(receiving), pin!(sending), &force).await;
+        });
+        self.was_sent(sent.into_inner());
+        if let Some(told) = received.into_inner() {
+            self.received(told);
         }
     }
 
@@ -337,6 +313,11 @@ impl Run {
     fn send(&mut self, polls: u8, size: usize) {
         let message = self.next_message(size);
         let told = self.run(polls, async |ends| ends.send(message).await);
+        self.was_sent(told);
+    }
+
+    /// What became of the last message.
+    fn was_sent(&mut self, told: Option<Result<(), Error>>) {
         let fate = match &told {
             Some(Ok(())) => Fate::Queued,
             Some(Err(Error::Unsent(_))) => Fate::Refused,
@@ -383,7 +364,7 @@ impl Run {
             let (calls, moved) = progress(&self.stream);
             let polled = future.as_mut().poll(&mut cx);
             let (calls_then, moved_then) = progress(&self.stream);
-            let (calls, moved) = (calls_then - calls, (moved_then - moved).unsigned_abs());
+            let (calls, moved) = (calls_then - calls, moved_then - moved);
             assert!(calls <= 2 * moved + 8, "{calls} calls for {moved} bytes");
             if let Poll::Ready(value) = polled {
                 return Some(value);
@@ -399,7 +380,9 @@ impl Run {
             // It waits. What it waits for cannot have happened.
             if !self.faulty {
                 let (_, moved) = progress(&self.stream);
+                self.force.set(true);
                 let again = future.as_mut().poll(&mut cx);
+                self.force.set(false);
                 let idle = progress(&self.stream).1 == moved;
                 assert!(again.is_pending() && idle, "it waits for what has happened");
             }
@@ -489,9 +472,8 @@ fn help(stream: &Hostile, later: &mut VecDeque<Vec<u8>>) {
     stream.make_room(13);
 }
 
-/// How many calls were made, and how many bytes were moved, less those that are to come.
-fn progress(stream: &Hostile) -> (usize, isize) {
+/// How many calls were made, and how many bytes were moved.
+fn progress(stream: &Hostile) -> (usize, usize) {
     let state = stream.state();
-    let moved = state.output.len().cast_signed() - state.input.len().cast_signed();
-    (state.calls, moved)
+    (state.calls, state.output.len() + state.taken)
 }

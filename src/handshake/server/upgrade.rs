@@ -162,11 +162,19 @@ impl Upgrade {
     /// [`BuildError::SubprotocolNotOffered`] when the client does not offer the subprotocol, and
     /// [`BuildError::NotHttp1`] when the request was made by [`HttpRequest::from_stream`].
     pub fn accept(self, acceptance: Acceptance) -> Result<Connection, BuildError> {
-        if self.agreement.accept.is_none() {
+        let Some(accept) = self.agreement.accept else {
             return Err(BuildError::NotHttp1);
-        }
+        };
         let mut head = Vec::with_capacity(256);
-        head.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+        // What never changes is one copy.
+        head.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\n\
+              Upgrade: websocket\r\n\
+              Connection: Upgrade\r\n\
+              Sec-WebSocket-Accept: ",
+        );
+        head.extend_from_slice(&accept);
+        head.extend_from_slice(b"\r\n");
         let write = |name: &str, value: &[u8]| write_field(&mut head, name.as_bytes(), value);
         let (config, extensions) = self.consent(acceptance, write)?;
         head.extend_from_slice(b"\r\n");
@@ -180,11 +188,16 @@ impl Upgrade {
     ///
     /// [`BuildError::SubprotocolNotOffered`] when the client does not offer the subprotocol.
     pub fn answer(self, acceptance: Acceptance) -> Result<Answer, BuildError> {
+        let mut headers = Headers::new();
         let status = match self.agreement.accept {
-            Some(_) => 101,
+            Some(accept) => {
+                headers.append("Upgrade", b"websocket");
+                headers.append("Connection", b"Upgrade");
+                headers.append(ACCEPT, accept);
+                101
+            }
             None => 200,
         };
-        let mut headers = Headers::new();
         let write = |name: &str, value: &[u8]| headers.append(name, value);
         let (config, extensions) = self.consent(acceptance, write)?;
         let connection = Connection::open(None, &config, &extensions, Vec::new());
@@ -200,22 +213,17 @@ impl Upgrade {
         response.to_bytes()
     }
 
-    /// Writes the fields of the response that accepts.
+    /// Writes the fields of the response that accepts, without those that upgrade a connection.
     fn consent(
         self,
         acceptance: Acceptance,
         mut write: impl FnMut(&str, &[u8]),
     ) -> Result<(Config, Extensions), BuildError> {
         let Agreement {
-            accept,
             extensions,
             extensions_header,
+            ..
         } = self.agreement;
-        if let Some(accept) = accept {
-            write("Upgrade", b"websocket");
-            write("Connection", b"Upgrade");
-            write(ACCEPT, &accept);
-        }
         if let Some(chosen) = acceptance.subprotocol {
             negotiate::check_chosen(&self.request, &chosen)?;
             write(PROTOCOL, chosen.as_bytes());

@@ -22,12 +22,8 @@ use std::time::Duration;
 use allocation_counter::{AllocationInfo, measure};
 use common::pair::{BINARY, CONTINUATION, FIN, PING, ROLES, TEXT, close_to, frame_to, timeless};
 use fullduplex::connection::Parked;
-<<<<<<< HEAD:tests/memory.rs
-use fullduplex::{CloseCode, Config, Connection, Inbox, MaskKeys, Message, ReceiveError, Role};
-=======
-use fullduplex::{CloseCode, Config, Connection, Event, Inbox, Message, ReceiveError, Role};
+use fullduplex::{CloseCode, Config, Connection, Inbox, Message, ReceiveError, Role};
 use kit::{assert_at_most, connection, feed, flush, warm_up};
->>>>>>> main:tests/memory/main.rs
 
 const KIB: u64 = 1024;
 

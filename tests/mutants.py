@@ -30,7 +30,7 @@ TESTS = """
     deflate_pieces deflate_sending deflate_sharing
 """.split()
 # Minutes without optimisation: only for what the others miss.
-SLOW_TESTS = "corpus deflate_differential exhaustive http_types".split()
+SLOW_TESTS = "corpus http2 deflate_differential exhaustive http_types".split()
 SLOW = """
     connections_and_an_independent connections_read_an_independent the_seeds_of_
     a_message_of_the_default_limit keepalive_runs_for_a_hundred large_fragments_are_assembled

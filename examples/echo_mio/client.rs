@@ -21,8 +21,7 @@ const READS_PER_TURN: usize = 16;
 const LINGER: Duration = Duration::from_secs(1);
 
 pub(crate) struct Client {
-    /// Whose it is, if that is to be told. An idle client costs little, and this is a part of it.
-    pub(crate) peer: Option<Box<SocketAddr>>,
+    pub(crate) peer: SocketAddr,
     /// The one timer of it that counts.
     pub(crate) timer: Option<Duration>,
     /// It is on the list of those that get another turn soon.
@@ -56,7 +55,7 @@ pub(crate) enum Turn {
 }
 
 impl Client {
-    pub(crate) fn new(stream: TcpStream, peer: Option<Box<SocketAddr>>, options: &Options) -> Self {
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, options: &Options) -> Self {
         Self {
             peer,
             timer: None,
@@ -73,11 +72,6 @@ impl Client {
     pub(crate) fn note(&mut self, readiness: &Readiness) {
         self.readable |= readiness.is_readable() || readiness.is_error();
         self.read_closed |= readiness.is_read_closed();
-    }
-
-    /// Looks whether something has come that it was not told of yet.
-    pub(crate) fn look(&mut self) {
-        self.readable = true;
     }
 
     /// Starts to say good-bye. Whoever has not opened a WebSocket is not waited for.
@@ -102,11 +96,7 @@ impl Client {
 
     /// Does what can be done now.
     pub(crate) fn turn(&mut self, inbox: &mut Inbox, now: Duration) -> Turn {
-        let parked = mem::take(&mut self.parked);
-        match &mut self.stage {
-            Stage::Open(connection) => connection.resume(inbox, parked),
-            _ => inbox.resume(parked),
-        }
+        inbox.resume(mem::take(&mut self.parked));
         let turn = match self.take_turn(inbox, now) {
             Ok(turn) => turn,
             Err(error) => Turn::Over(self.outcome().unwrap_or_else(|| error.to_string())),
@@ -120,7 +110,7 @@ impl Client {
 
     /// An error is one of the stream.
     fn take_turn(&mut self, inbox: &mut Inbox, now: Duration) -> io::Result<Turn> {
-        let (mut reads, mut timed) = (0, false);
+        let mut reads = 0;
         loop {
             let stalled = self.advance(inbox, now);
             self.write()?;
@@ -128,31 +118,22 @@ impl Client {
                 let outcome = self.outcome();
                 return Ok(Turn::Over(outcome.unwrap_or_else(|| "refused".to_owned())));
             }
-            let turn = if stalled && self.is_full() {
-                Turn::Wait // nothing is read before the peer reads
-            } else if stalled {
-                continue;
+            if stalled {
+                if self.is_full() {
+                    return Ok(Turn::Wait); // nothing is read before the peer reads
+                }
             } else if !self.readable {
-                Turn::Wait
+                return Ok(Turn::Wait);
             } else if reads == READS_PER_TURN {
-                Turn::Unfinished
+                return Ok(Turn::Unfinished);
             } else {
                 self.read(inbox)?;
                 reads += 1;
-                continue;
-            };
-            if timed {
-                return Ok(turn);
             }
-            // Only now, since whoever was stopped for a while has to read before it judges a peer.
-            if let Stage::Open(connection) = &mut self.stage {
-                connection.handle_timeout(now);
-            }
-            timed = true;
         }
     }
 
-    /// Handles what has come. Tells whether it stopped because too much waits to be
+    /// Handles what has come, and the time. Tells whether it stopped because too much waits to be
     /// written.
     fn advance(&mut self, inbox: &mut Inbox, now: Duration) -> bool {
         if let Stage::Opening(_) = self.stage {
@@ -164,26 +145,28 @@ impl Client {
             }
             return false;
         };
-        loop {
+        let stalled = loop {
             if connection.is_full() {
-                return true;
+                break true;
             }
             let sent = match connection.poll_event(inbox) {
                 Ok(Some(Event::Text(text))) => connection.send_text(&text),
                 Ok(Some(Event::Binary(bytes))) => connection.send_binary(&bytes),
                 Ok(Some(_)) => Ok(()),
-                Ok(None) => return false,
+                Ok(None) => break false,
                 Err(_) => {
                     // The peer is told; what it still sends is read and dropped.
                     inbox.consume(usize::MAX);
-                    return false;
+                    break false;
                 }
             };
             if sent.is_err() {
                 // Most likely because we are closing: then this does nothing.
                 let _ = connection.close(CloseCode::INTERNAL_ERROR, "");
             }
-        }
+        };
+        connection.handle_timeout(now);
+        stalled
     }
 
     fn open(&mut self, inbox: &mut Inbox, now: Duration) {

@@ -200,7 +200,6 @@ impl Server {
             let registry = self.poll.registry();
             let registered = registry.register(&mut stream, Token(key), interest);
             if stream.set_nodelay(true).and(registered).is_ok() {
-                let peer = (!self.quiet).then(|| Box::new(peer));
                 entry.insert(Client::new(stream, peer, &self.options));
                 self.serve(key, now);
             }
@@ -223,9 +222,9 @@ impl Server {
             }
             Turn::Over(how) => {
                 let client = self.clients.remove(key);
-                if let Some(peer) = client.peer {
+                if !self.quiet {
                     // Nobody can be told that nobody can be told.
-                    let _ = writeln!(io::stderr(), "{peer}: {how}");
+                    let _ = writeln!(io::stderr(), "{}: {how}", client.peer);
                 }
                 return;
             }
@@ -248,7 +247,6 @@ impl Server {
                 && client.timer == Some(due)
             {
                 client.timer = None;
-                client.look();
                 self.serve(key, now);
             }
         }

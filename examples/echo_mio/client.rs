@@ -21,7 +21,8 @@ const READS_PER_TURN: usize = 16;
 const LINGER: Duration = Duration::from_secs(1);
 
 pub(crate) struct Client {
-    pub(crate) peer: SocketAddr,
+    /// Whose it is, if that is to be told. An idle client costs little, and this is a part of it.
+    pub(crate) peer: Option<Box<SocketAddr>>,
     /// The one timer of it that counts.
     pub(crate) timer: Option<Duration>,
     /// It is on the list of those that get another turn soon.
@@ -55,7 +56,7 @@ pub(crate) enum Turn {
 }
 
 impl Client {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, options: &Options) -> Self {
+    pub(crate) fn new(stream: TcpStream, peer: Option<Box<SocketAddr>>, options: &Options) -> Self {
         Self {
             peer,
             timer: None,
@@ -96,7 +97,11 @@ impl Client {
 
     /// Does what can be done now.
     pub(crate) fn turn(&mut self, inbox: &mut Inbox, now: Duration) -> Turn {
-        inbox.resume(mem::take(&mut self.parked));
+        let parked = mem::take(&mut self.parked);
+        match &mut self.stage {
+            Stage::Open(connection) => connection.resume(inbox, parked),
+            _ => inbox.resume(parked),
+        }
         let turn = match self.take_turn(inbox, now) {
             Ok(turn) => turn,
             Err(error) => Turn::Over(self.outcome().unwrap_or_else(|| error.to_string())),

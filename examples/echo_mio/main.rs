@@ -200,6 +200,7 @@ impl Server {
             let registry = self.poll.registry();
             let registered = registry.register(&mut stream, Token(key), interest);
             if stream.set_nodelay(true).and(registered).is_ok() {
+                let peer = (!self.quiet).then(|| Box::new(peer));
                 entry.insert(Client::new(stream, peer, &self.options));
                 self.serve(key, now);
             }
@@ -222,9 +223,9 @@ impl Server {
             }
             Turn::Over(how) => {
                 let client = self.clients.remove(key);
-                if !self.quiet {
+                if let Some(peer) = client.peer {
                     // Nobody can be told that nobody can be told.
-                    let _ = writeln!(io::stderr(), "{}: {how}", client.peer);
+                    let _ = writeln!(io::stderr(), "{peer}: {how}");
                 }
                 return;
             }

@@ -1,6 +1,11 @@
 //! What takes no allocation in steady state, counted: messages that are decoded and lent, those that
 //! are answered, and those that arrive in pieces.
-#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
 
 mod common;
 

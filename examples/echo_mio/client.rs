@@ -36,7 +36,7 @@ pub(crate) struct Client {
     parked: Parked,
 }
 
-#[expect(clippy::large_enum_variant, reason = "most of them are open")]
+#[allow(clippy::large_enum_variant, reason = "most of them are open")]
 enum Stage {
     /// The request is not there yet, or not all of it.
     Opening(Box<Handshake>),

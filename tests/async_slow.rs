@@ -1,6 +1,7 @@
 //! Clients that dribble, ten thousand at a time: what they hold, and for how long.
 #![cfg(any(feature = "tokio", feature = "futures"))]
 #![allow(
+    clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     clippy::unwrap_used,

@@ -1,36 +1,32 @@
 #!/usr/bin/env python3
-"""Runs the tests of the core with cargo-llvm-cov, prints the lines of the core that none of them
-reached, and fails when these are more than 2 %.
+"""Runs the tests of the core with cargo-llvm-cov, in the tree that mutants.py makes, prints the
+lines of the core that none of them reached, and fails when these are more than 2 %.
 
     tests/coverage.py [REPORT]      REPORT: what `cargo llvm-cov report --json` has written before
 """
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
 
-from mutants import SLOW_TESTS, TESTS
+from mutants import SLOW_TESTS, TESTS, TREE, prepare
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 CORE = ["src/frame/", "src/utf8.rs", "src/message.rs", "src/connection/", "src/handshake/",
         "src/deflate/"]
-# Of the adapters, what shows in the core: pooled memory, whole handshakes, threads.
-OTHERS = """
-    async_memory async_slow deflate_connection_memory deflate_memory deflate_threads driver
-    handshake_floods http2 linear_work queueing
-""".split()
 AT_LEAST = 98.0
 
 
 def measure():
-    tests = [word for name in TESTS + SLOW_TESTS + OTHERS for word in ("--test", name)]
+    prepare(TESTS + SLOW_TESTS)
     # Without optimisation the exhaustive tests take half an hour.
-    command = ["cargo", "llvm-cov", "--locked", "--no-report", "--no-fail-fast", "--features",
-               "deflate,http,tokio", "--lib", *tests, "--config", "profile.test.opt-level=1"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    command = ["cargo", "llvm-cov", "--no-report", "--no-fail-fast", "--features", "deflate,http",
+               "--lib", "--test", "core"]
+    environment = os.environ | {"CARGO_PROFILE_TEST_OPT_LEVEL": "1"}
+    subprocess.run(command, cwd=TREE, check=True, env=environment)
     report = ["cargo", "llvm-cov", "report", "--json"]
-    return subprocess.run(report, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(report, cwd=TREE, check=True, capture_output=True, text=True).stdout
 
 
 def counts(segments):
@@ -56,13 +52,13 @@ def main():
     text = pathlib.Path(sys.argv[1]).read_text() if sys.argv[1:] else measure()
     total = reached = 0
     for file in json.loads(text)["data"][0]["files"]:
-        name = str(pathlib.Path(file["filename"]).relative_to(ROOT))
+        name = str(pathlib.Path(file["filename"]).relative_to(TREE))
         if not any(name.startswith(part) for part in CORE):
             continue
         summary = file["summary"]["lines"]
         total += summary["count"]
         reached += summary["covered"]
-        source = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        source = (TREE / name).read_text(encoding="utf-8").splitlines()
         for line, count in counts(file["segments"]).items():
             if count == 0:
                 print(f"{name}:{line}: {source[line - 1].strip()}")

@@ -1,5 +1,12 @@
 //! Owned messages and their text: what goes in comes out, by whatever name.
 
+#![allow(
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    clippy::unwrap_used,
+    reason = "tests have std, and a panic is how they fail"
+)]
+
 use std::borrow::Borrow;
 use std::collections::HashMap;
 

@@ -87,9 +87,14 @@ def prepare(tests):
     for name in SHARED:
         shutil.copytree(ROOT / "tests" / name, TREE / "tests/core" / name)
     for name in tests:
-        text = (ROOT / f"tests/{name}.rs").read_text(encoding="utf-8")
+        file, module = ROOT / f"tests/{name}.rs", TREE / f"tests/core/{name}.rs"
+        if not file.exists():
+            file, module = ROOT / f"tests/{name}/main.rs", TREE / f"tests/core/{name}/mod.rs"
+            shutil.copytree(file.parent, module.parent)
+        text = file.read_text(encoding="utf-8")
+        text = re.sub(r'(?m)^#\[path = "\.\./\w+/mod\.rs"\]\n', "", text)
         text = re.sub(rf"(?m)^mod (common|{'|'.join(SHARED)});", r"use crate::\1;", text)
-        put(TREE / f"tests/core/{name}.rs", text)
+        put(module, text)
 
 
 def main():

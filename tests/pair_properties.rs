@@ -125,17 +125,17 @@ fn assert_seen(end: &End, told: &Told, own: &Told) {
     let of = |is: fn(&Seen) -> bool| -> Vec<&Seen> { end.seen.iter().filter(|s| is(s)).collect() };
     let messages = of(|seen| matches!(seen, Seen::Text(_) | Seen::Binary(_)));
     assert_eq!(messages, told.messages.iter().collect::<Vec<_>>());
-    let pings = of(|seen| matches!(seen, Seen::Ping(_)));
-    assert_eq!(pings, told.pings.iter().collect::<Vec<_>>());
+    let asked_for = of(|seen| matches!(seen, Seen::Ping(_)));
+    assert_eq!(asked_for, told.pings.iter().collect::<Vec<_>>());
 
     // Answers come between the Pongs that nobody asked for, each at most once and in order.
-    let pongs = of(|seen| matches!(seen, Seen::Pong(_)));
+    let answers_seen = of(|seen| matches!(seen, Seen::Pong(_)));
     let asked = own.pings.iter().map(|ping| match ping {
         Seen::Ping(payload) => Seen::Pong(payload.clone()),
         other => panic!("{other:?} is no Ping"),
     });
     let (mut answers, mut others) = (asked.peekable(), told.pongs.iter().peekable());
-    for pong in pongs {
+    for pong in answers_seen {
         if others.next_if(|other| *other == pong).is_none() {
             assert!(
                 answers.any(|answer| answer == *pong),

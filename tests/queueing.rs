@@ -159,6 +159,16 @@ fn a_buffer_that_is_full_for_now_is_no_broken_stream() {
     assert_eq!(frames(&script)[0].payload, [7; 100]);
 }
 
+/// Found by fault injection: with much to be written, a stream that was full was asked twice.
+#[test]
+fn a_stream_that_is_full_is_asked_once() {
+    let script = blocked();
+    let mut socket = server(&timeless(), &script);
+    socket.connection().send_binary(&vec![7; 70_000]).unwrap();
+    assert!(socket.recv().unwrap_err().is_would_block());
+    assert_eq!(script.counts(), [1, 1, 0]);
+}
+
 /// W1: over a stream that takes nothing, the queue takes its bound and one message, then gives
 /// messages back; nothing is lost, and the connection can still be closed.
 #[test]

@@ -36,7 +36,7 @@ pub(crate) struct Client {
     parked: Parked,
 }
 
-#[expect(clippy::large_enum_variant, reason = "most of them are open")]
+#[allow(clippy::large_enum_variant, reason = "most of them are open")]
 enum Stage {
     /// The request is not there yet, or not all of it.
     Opening(Box<Handshake>),
@@ -73,6 +73,11 @@ impl Client {
     pub(crate) fn note(&mut self, readiness: &Readiness) {
         self.readable |= readiness.is_readable() || readiness.is_error();
         self.read_closed |= readiness.is_read_closed();
+    }
+
+    /// Looks whether something has come that it was not told of yet.
+    pub(crate) fn look(&mut self) {
+        self.readable = true;
     }
 
     /// Starts to say good-bye. Whoever has not opened a WebSocket is not waited for.
@@ -115,7 +120,7 @@ impl Client {
 
     /// An error is one of the stream.
     fn take_turn(&mut self, inbox: &mut Inbox, now: Duration) -> io::Result<Turn> {
-        let mut reads = 0;
+        let (mut reads, mut timed) = (0, false);
         loop {
             let stalled = self.advance(inbox, now);
             self.write()?;
@@ -123,22 +128,31 @@ impl Client {
                 let outcome = self.outcome();
                 return Ok(Turn::Over(outcome.unwrap_or_else(|| "refused".to_owned())));
             }
-            if stalled {
-                if self.is_full() {
-                    return Ok(Turn::Wait); // nothing is read before the peer reads
-                }
+            let turn = if stalled && self.is_full() {
+                Turn::Wait // nothing is read before the peer reads
+            } else if stalled {
+                continue;
             } else if !self.readable {
-                return Ok(Turn::Wait);
+                Turn::Wait
             } else if reads == READS_PER_TURN {
-                return Ok(Turn::Unfinished);
+                Turn::Unfinished
             } else {
                 self.read(inbox)?;
                 reads += 1;
+                continue;
+            };
+            if timed {
+                return Ok(turn);
             }
+            // Only now, since whoever was stopped for a while has to read before it judges a peer.
+            if let Stage::Open(connection) = &mut self.stage {
+                connection.handle_timeout(now);
+            }
+            timed = true;
         }
     }
 
-    /// Handles what has come, and the time. Tells whether it stopped because too much waits to be
+    /// Handles what has come. Tells whether it stopped because too much waits to be
     /// written.
     fn advance(&mut self, inbox: &mut Inbox, now: Duration) -> bool {
         if let Stage::Opening(_) = self.stage {
@@ -150,28 +164,26 @@ impl Client {
             }
             return false;
         };
-        let stalled = loop {
+        loop {
             if connection.is_full() {
-                break true;
+                return true;
             }
             let sent = match connection.poll_event(inbox) {
                 Ok(Some(Event::Text(text))) => connection.send_text(&text),
                 Ok(Some(Event::Binary(bytes))) => connection.send_binary(&bytes),
                 Ok(Some(_)) => Ok(()),
-                Ok(None) => break false,
+                Ok(None) => return false,
                 Err(_) => {
                     // The peer is told; what it still sends is read and dropped.
                     inbox.consume(usize::MAX);
-                    break false;
+                    return false;
                 }
             };
             if sent.is_err() {
                 // Most likely because we are closing: then this does nothing.
                 let _ = connection.close(CloseCode::INTERNAL_ERROR, "");
             }
-        };
-        connection.handle_timeout(now);
-        stalled
+        }
     }
 
     fn open(&mut self, inbox: &mut Inbox, now: Duration) {

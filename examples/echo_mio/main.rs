@@ -248,6 +248,7 @@ impl Server {
                 && client.timer == Some(due)
             {
                 client.timer = None;
+                client.look();
                 self.serve(key, now);
             }
         }

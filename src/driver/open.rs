@@ -173,10 +173,12 @@ fn poll_received(
     give_up: Option<Duration>,
 ) -> Poll<Result<Option<Received>, ReceiveError>> {
     loop {
+        let mut is_blocked = false;
         if connection.queued() >= FLUSH_AT {
             // Whatever comes of it, go on: the queue has a bound of its own.
             let turn = end_of_turn(transport);
-            let _ = line.poll_flush_in_turn(connection, transport, turn, give_up);
+            let flushed = line.poll_flush_in_turn(connection, transport, turn, give_up);
+            is_blocked = flushed.is_pending();
         }
         if let Some(received) = connection.advance(inbox)? {
             return Poll::Ready(Ok(Some(received)));
@@ -185,7 +187,11 @@ fn poll_received(
             return Poll::Ready(Ok(None));
         }
         let turn = end_of_turn(transport);
-        let flushed = line.poll_flush_in_turn(connection, transport, turn, give_up);
+        let flushed = if is_blocked {
+            Poll::Pending // as it was just now
+        } else {
+            line.poll_flush_in_turn(connection, transport, turn, give_up)
+        };
         // After the flush, which is when a Ping leaves. What is overdue waits for one more read: the
         // sign of life may have come while nobody looked.
         let now = transport.now();

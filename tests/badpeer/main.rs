@@ -26,7 +26,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
-use common::handshake::{REQUEST, head, replaced};
+use common::handshake::{REQUEST, head};
 use common::net::{consent, patient, raw, read_head, read_to_end};
 use common::pair::{CLOSE, Frame, PONG, TEXT, close_to, frame_to, parse_frames};
 use common::programs::{Echo, example, run, stderr, stdout};
@@ -82,14 +82,14 @@ fn at_least_150_violations_have_a_name() {
     let to_server = violations(Role::Server);
     let to_client = violations(Role::Client);
     for (role, cases) in [("server", &to_server), ("client", &to_client)] {
-        let named = cases.iter();
-        names.extend(named.map(|case| (format!("{role}: {}", case.name), case.ids)));
+        let all = cases.iter();
+        names.extend(all.map(|case| (format!("{role}: {}", case.name), case.ids)));
     }
     let requests = requests();
-    let named = requests.iter();
-    names.extend(named.map(|case| (format!("request: {}", case.name), case.ids)));
-    let named = RESPONSES.iter();
-    names.extend(named.map(|case| (format!("response: {}", case.name), case.ids)));
+    let all = requests.iter();
+    names.extend(all.map(|case| (format!("request: {}", case.name), case.ids)));
+    let all = RESPONSES.iter();
+    names.extend(all.map(|case| (format!("response: {}", case.name), case.ids)));
     assert!(names.iter().all(|(_, ids)| !ids.is_empty()));
     let distinct: HashSet<&String> = names.iter().map(|(name, _)| name).collect();
     assert_eq!(distinct.len(), names.len());
@@ -125,7 +125,11 @@ fn servers_answer_bad_frames() {
 #[test]
 fn servers_answer_bad_compression() {
     let offer = ["Sec-WebSocket-Extensions: permessage-deflate"];
-    let request = head(replaced(&REQUEST, "Sec-WebSocket-Extensions", &offer));
+    let request = head(common::handshake::replaced(
+        &REQUEST,
+        "Sec-WebSocket-Extensions",
+        &offer,
+    ));
     for server in SERVERS {
         let echo = Echo::start(server, &["--quiet", "--deflate=takeover"]);
         let name = |case: &Violation| format!("{server}: {} ({})", case.name, case.ids);

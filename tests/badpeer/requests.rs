@@ -135,7 +135,6 @@ fn upgrades() -> Vec<BadRequest> {
         let bytes = request_with("Connection", lines);
         all.push(bad("R6455-4.2.1-03 H9", (400, NONE), name, bytes));
     }
-    const KEY: &str = "Sec-WebSocket-Key";
     let sample = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     for (name, lines) in [
         ("no key", &[][..]),
@@ -167,7 +166,7 @@ fn upgrades() -> Vec<BadRequest> {
             &["Sec-WebSocket-Key: dGhlIHNhbXBs ZSBub25jZQ=="],
         ),
     ] {
-        let bytes = request_with(KEY, lines);
+        let bytes = request_with("Sec-WebSocket-Key", lines);
         all.push(bad("R6455-4.2.1-04 H8", (400, NONE), name, bytes));
     }
     let version = |lines: &[&str]| request_with("Sec-WebSocket-Version", lines);
@@ -275,7 +274,10 @@ fn heads_too_large() -> Vec<BadRequest> {
         ("an endless line", vec![b'A'; 17 * 1024]),
         ("101 header lines", request_with("X", &["X: y"; 96])),
         ("101 header lines before the upgrade", head(late)),
-        ("10,000 header lines", request_with("X", &["X: y"; 10_000])),
+        (
+            "10,000 header lines",
+            request_with("X", &vec!["X: y"; 10_000]),
+        ),
         ("16 MiB of head", vec![b'G'; 16 << 20]),
     ]
     .into_iter()

@@ -274,12 +274,12 @@ impl Stagecraft {
                     // Of records there is more to be moved than of frames.
                     let size = size.saturating_mul(if stage.is_tls() { 20 } else { 1 });
                     {
-                        let mut state = stage.line.state();
-                        (state.read_size, state.write_size) = (size, size);
-                        (state.fault, state.on) = (trouble.fault, trouble.on);
-                        state.steps = steps;
+                        let mut line = stage.line.state();
+                        (line.read_size, line.write_size) = (size, size);
+                        (line.fault, line.on) = (trouble.fault, trouble.on);
+                        line.steps = steps;
                         if is_survived(trouble.fault) && trouble.fault != Fault::Short {
-                            state.most_faults = PATIENCE;
+                            line.most_faults = PATIENCE;
                         }
                     }
                     stage

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use fullduplex::{Config, Role};
 
-use crate::common::hostile::{After, Hostile, MOST_IDLE, Peer};
+use crate::common::hostile::{After, Hostile, Peer};
 use crate::common::net::{REQUEST, consent};
 use crate::common::pair::{
     BINARY, CLOSE, CONTINUATION, FIN, PING, TEXT, close_to, frame_to, parse_frames, timeless,
@@ -97,7 +97,7 @@ pub(crate) fn scenes(role: Role) -> Vec<Scene> {
             sizes: &[64 * 1024],
             ..scene("large", role, {
                 let message = frame_to(role, BINARY, &vec![5; 300 * 1024]);
-                let text = frame_to(role, TEXT, &[b'x'; 70_000]);
+                let text = frame_to(role, TEXT, &vec![b'x'; 70_000]);
                 vec![(Cue::AtOnce, [message, text, bye()].concat())]
             })
         },
@@ -244,10 +244,10 @@ impl Talk {
 
     /// Where in what it said each event was complete.
     pub(crate) fn events(&self) -> Vec<usize> {
-        let mut end = match self.opens {
-            true => head_end(&self.said).unwrap_or(self.said.len()),
-            false => 0,
-        };
+        let mut end = 0;
+        if self.opens {
+            end = head_end(&self.said).unwrap_or(self.said.len());
+        }
         let frames = parse_frames(&self.said[end..]).0.into_iter();
         let ends = frames.filter_map(|frame| {
             end += frame.size();
@@ -327,11 +327,11 @@ impl Stage {
         let (peer, marks) = crate::tls::peer(scene.role, Arc::clone(&talk));
         let stage = Self::with_peer(talk, peer, Some(marks));
         {
-            let mut state = stage.line.state();
+            let mut line = stage.line.state();
             // What an adapter asks of TLS makes several calls: to shake hands, to read, to write.
-            state.most_idle = 5 * MOST_IDLE;
+            line.most_idle = 5 * crate::common::hostile::MOST_IDLE;
             // tokio-rustls flushes while it waits to write, and wants to be woken all the same.
-            state.is_forgetful = false;
+            line.is_forgetful = false;
         }
         stage
     }

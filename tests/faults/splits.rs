@@ -104,13 +104,8 @@ pub(crate) fn play_by_threads(scene: &Scene, stage: &Stage) -> Run {
         Ok(())
     };
     let connection = connection(scene.role, &scene.config);
-    let (mut reader, sender, writer) = split_over(
-        line.clone(),
-        line.clone(),
-        shutdown,
-        connection,
-        Inbox::new(),
-    );
+    let (read, write) = (line.clone(), line);
+    let (mut reader, sender, writer) = split_over(read, write, shutdown, connection, Inbox::new());
     let writing = thread::spawn(|| writer.run());
     let mut run = Run {
         is_open: true,

@@ -1,7 +1,7 @@
 //! Operations on the adapter for tokio, over a stream that does what it is told.
 
 mod ends;
-#[path = "../common/hostile.rs"]
+#[path = "../common/hostile/mod.rs"]
 mod hostile;
 
 use core::cell::{Cell, RefCell};

@@ -99,7 +99,7 @@ pub const PEERS: &[Peer] = &[
     peer("raw blocking", "raw_blocking").raw().threads(),
     peer("fullduplex mio", "fullduplex_mio"),
     peer("fullduplex tokio", "fullduplex_tokio"),
-    peer("fullduplex tokio, feed", "fullduplex_tokio").only(Part::Pipelined, BATCH),
+    peer("fullduplex tokio, feed", "fullduplex_tokio").only(Part::Everywhere, BATCH),
     peer("fullduplex blocking", "fullduplex_blocking").threads(),
     peer("fullduplex mio", "fullduplex_mio_deflate").only(DEFLATE, &[]),
     peer("fullduplex tokio", "fullduplex_tokio_deflate").only(DEFLATE, &[]),

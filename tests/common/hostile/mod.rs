@@ -6,6 +6,7 @@
 //! wakes nobody but from [`Hostile::stir`] and when a test or a [`Peer`] gives it bytes or room.
 #![allow(
     dead_code,
+    unexpected_cfgs,
     unreachable_pub,
     clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
@@ -14,15 +15,13 @@
     reason = "each test crate uses its own part, and a helper that panics fails the test"
 )]
 
+mod traits;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-#[cfg(any(feature = "tokio", feature = "futures"))]
-use std::pin::Pin;
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::sync::{Arc, Mutex, MutexGuard};
-#[cfg(any(feature = "tokio", feature = "futures"))]
-use std::task::Context;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -70,6 +69,7 @@ pub enum After {
 pub type Peer = Box<dyn FnMut(&[u8], &mut After) -> Vec<u8> + Send>;
 
 /// What a test tells and sees of a [`Hostile`].
+#[allow(clippy::struct_excessive_bools, reason = "each is a whim of its own")]
 pub struct State {
     pub input: VecDeque<u8>,
     pub after: After,
@@ -369,7 +369,7 @@ impl Hostile {
         let mut state = self.state();
         if let Act::Wrong(fault) = state.step(On::Writes, waker) {
             // A stream that takes nothing cannot be ended in good order either.
-            return fault.and(Err(ErrorKind::NotConnected.into()));
+            return fault.and_then(|_| Err(ErrorKind::NotConnected.into()));
         }
         if state.is_stuck {
             return state.wait(WRITING, waker);
@@ -461,92 +461,4 @@ impl fmt::Debug for Hostile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hostile").finish_non_exhaustive()
     }
-}
-
-impl Read for Hostile {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.read_now(None, room)
-    }
-}
-
-impl Write for Hostile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_now(None, &[IoSlice::new(bytes)])
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.write_now(None, slices)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.flush_now(None)
-    }
-}
-
-#[cfg(any(feature = "tokio", feature = "futures"))]
-fn poll<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
-        result => Poll::Ready(result),
-    }
-}
-
-#[cfg(feature = "tokio")]
-impl tokio::io::AsyncRead for Hostile {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        poll(self.read_now(Some(cx.waker()), room.initialize_unfilled()))
-            .map(|result| result.map(|count| room.advance(count.min(room.remaining()))))
-    }
-}
-
-#[cfg(feature = "futures")]
-impl smol::io::AsyncRead for Hostile {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        room: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        poll(self.read_now(Some(cx.waker()), room))
-    }
-}
-
-/// Both runtimes write in the same way, but for the name of the call that ends it.
-macro_rules! async_write {
-    ($($feature:literal, $trait:path, $shut_down:ident;)*) => {$(
-        #[cfg(feature = $feature)]
-        impl $trait for Hostile {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                poll(self.write_now(Some(cx.waker()), &[IoSlice::new(bytes)]))
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                slices: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                poll(self.write_now(Some(cx.waker()), slices))
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                poll(self.flush_now(Some(cx.waker())))
-            }
-
-            fn $shut_down(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                poll(self.shut_down_now(Some(cx.waker())))
-            }
-        }
-    )*};
-}
-
-async_write! {
-    "tokio", tokio::io::AsyncWrite, poll_shutdown;
-    "futures", smol::io::AsyncWrite, poll_close;
 }

@@ -274,6 +274,7 @@ def differences():
         ("p-hello", 31, 0, HELLO), ("p-again", 31, 0, AGAIN), ("p-zeros", 17, 0, payload(bytes(5000))),
         ("p-stored", 17, 0, bytes.fromhex("000500faff48656c6c6f00")), ("p-cut", 17, 0, HELLO[:4]),
         ("p-final", 17, 0, bytes.fromhex("f348cdc9c9070000")), ("p-empty", 17, 0, b"\x01\x00"),
+        ("p-no-end-of-block", 17, 0, bytes.fromhex("ecc13101000000c2a0f54fa03f6dff000a" + "ff" * 15)),
         ("p-dynamic", 17, 0, payload(b"".join(b"word %d of many; " % (i * i) for i in range(60)))),
         ("pp-again", 1, 0, m(HELLO, AGAIN, AGAIN)), ("pp-empty", 1, 0, m(b"", HELLO, b"", b"\0", AGAIN)),
         ("pp-final", 1, 0, m(HELLO, bytes.fromhex("f348cdc9c9070000"), AGAIN)), ("pp-cut", 1, 0, m(HELLO[:4], HELLO)),
@@ -390,7 +391,7 @@ def built():
         (status, b"x" * 80))
     for i, text in enumerate([
         b"ws://h?x y", b"ws://h/#top", b"ws://a@h/", b"ws://[::1]:65536/", b"ws://[::1]:9001/?", b"ws://h:0/", b"WS://H:80", b"ws://1.2.3.4/%zz", b"http://h/",
-        b"ws://127.1/", b"ws://h.:/a/b?c=d[]", b"ws://xn--nxasmq6b/%41",
+        b"ws://127.1/", b"ws://h?@x", b"ws://h.:/a/b?c=d[]", b"ws://xn--nxasmq6b/%41",
     ]):
         yield f"url-{i:02}", items((url, text))
     for kind in range(1, 8):

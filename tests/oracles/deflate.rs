@@ -317,16 +317,19 @@ fn payloads_mean_the_same(mut rest: &[u8]) {
                 assert_eq!(message, output[at..at + written]);
                 at += written;
             }
-            // It ends inside a block, which the other does not notice.
-            (TINFLStatus::NeedsMoreInput, Err(error)) => {
-                assert_eq!(error, DeflateError::Truncated);
-                return;
-            }
+            (TINFLStatus::NeedsMoreInput, Err(error)) => return assert_stricter(&error),
             (TINFLStatus::Done, _) | (_, Err(_)) => return,
             (_, Ok(_)) if payload == [1, 0] || payload == [1] => return, // a final block, cut short
             (_, Ok(message)) => panic!("{status:?}, but {} bytes for us", message.len()),
         }
     }
+}
+
+/// The other does not notice that a payload ends inside a block, and takes sets of codes that are
+/// not complete or have none for the end of the block, as zlib does not.
+fn assert_stricter(error: &DeflateError) {
+    let known = matches!(error, DeflateError::Truncated | DeflateError::Corrupt);
+    assert!(known, "{error}");
 }
 
 /// As far as a payload can be told from a stream of its own, which has no final blocks.
@@ -353,8 +356,7 @@ fn payload_means_the_same(payload: &[u8]) {
             assert_eq!(consumed, input.len());
             assert_eq!(message, output[..written]);
         }
-        // It ends inside a block, which the other does not notice.
-        (TINFLStatus::NeedsMoreInput, Err(error)) => assert_eq!(error, DeflateError::Truncated),
+        (TINFLStatus::NeedsMoreInput, Err(error)) => assert_stricter(&error),
         (TINFLStatus::Done, _) | (_, Err(_)) => {} // a final block; damaged for both
         (_, Ok(_)) if payload == [1, 0] || payload == [1] => {}
         (_, Ok(message)) => panic!("{status:?}, but {} bytes for us", message.len()),

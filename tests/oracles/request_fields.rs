@@ -346,7 +346,9 @@ fn is_legal_url(text: &str) -> Option<bool> {
     if text.bytes().any(bad) {
         return Some(false);
     }
-    let (host, path) = rest?.split_once('/').unwrap_or((rest?, ""));
+    let rest = rest?;
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let path = path.get(1..).unwrap_or_default();
     let (name, port) = host.split_once(':').unwrap_or((host, "1"));
     if host.contains('@') {
         return Some(false);

@@ -41,7 +41,7 @@ enum Input {
     Close,
     /// From the peer.
     Text(u8),
-    Ping(u8),
+    Ping(u16),
     PeerClose(u16),
     Fault(ReceiveError),
     /// The transport ends, or the deadline passes.
@@ -85,8 +85,8 @@ struct Run {
     /// What the application and the protocol have to say, but Pongs.
     said: Vec<(u8, Vec<u8>)>,
     /// How many Pings came, and the last that was looked at; each holds its number.
-    pings: u8,
-    last_ping: Option<u8>,
+    pings: u16,
+    last_ping: Option<u16>,
     written: Vec<u8>,
 }
 
@@ -143,8 +143,8 @@ impl Run {
         match byte & 15 {
             0 => self.hear(Input::Text(byte), 0x81, &[byte & 0x7f]),
             1 => {
-                self.pings = self.pings.wrapping_add(1);
-                self.hear(Input::Ping(self.pings), 0x89, &[self.pings]);
+                self.pings += 1;
+                self.hear(Input::Ping(self.pings), 0x89, &self.pings.to_be_bytes());
             }
             2 => self.hear(Input::PeerClose(1000), 0x88, &[3, 0xe8]),
             3 => self.hear(Input::PeerClose(1005), 0x88, &[]),
@@ -229,7 +229,7 @@ impl Run {
                 assert_eq!(text.as_bytes(), [byte & 0x7f]);
             }
             (Some(Input::Ping(number)), Ok(Some(Event::Ping(payload)))) => {
-                assert_eq!(payload, [number]);
+                assert_eq!(payload, number.to_be_bytes());
                 self.last_ping = Some(number);
             }
             (Some(Input::PeerClose(code)), Ok(Some(Event::Close(frame)))) => {
@@ -357,11 +357,11 @@ impl Run {
         for (first, payload) in frames {
             assert!(!closed, "something stands behind our Close frame");
             if first == 0x8a {
-                let [number] = payload[..] else {
+                let [high, low] = payload[..] else {
                     panic!("a Pong with {payload:?}");
                 };
-                assert!(answered < Some(number) || self.pings == u8::MAX);
-                assert!(Some(number) <= self.last_ping || self.pings == u8::MAX);
+                let number = u16::from_be_bytes([high, low]);
+                assert!(answered < Some(number) && Some(number) <= self.last_ping);
                 answered = Some(number);
                 continue;
             }

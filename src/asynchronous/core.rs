@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::io::{Alarm, Io, Polled};
 use super::memory::{Memory, lend_buffer, take_buffer};
 use super::shutdown::{Attachment, Shutdown};
-use super::wakers::{Side, Waiting};
+use super::wakers::{Side, Waiting, Wakers};
 use crate::connection::{
     Connection, Event, Outcome, ReceiveError, Received, SendError, State, Whole,
 };
@@ -47,8 +47,7 @@ impl<I: Io> Core<I> {
 
     /// Takes part in `shutdown`, and in no other.
     pub(super) fn attach(&mut self, shutdown: &Shutdown) {
-        let attachment = Attachment::new(shutdown, self.waiting.share());
-        self.alarm.change_hands();
+        let attachment = Attachment::new(shutdown, self.share());
         if let Some(CloseFrame { code, reason }) = attachment.farewell() {
             // It was checked when closing began.
             let _ = self.queue_close(*code, reason);
@@ -89,10 +88,10 @@ impl<I: Io> Core<I> {
         self.driver.view(memory.inbox(), received)
     }
 
-    /// Two tasks are going to poll it.
-    pub(super) fn share(&mut self) {
-        self.waiting.share();
+    /// More than one task is going to be woken.
+    pub(super) fn share(&mut self) -> Arc<Wakers> {
         self.alarm.change_hands();
+        self.waiting.share()
     }
 
     /// The connection, with memory to answer into.

@@ -7,7 +7,7 @@ use core::cell::RefCell;
 use core::mem;
 use std::thread_local;
 
-use crate::connection::{Connection, Inbox, Parked};
+use crate::connection::{Connection, Inbox, LARGEST_BUFFER, Parked};
 
 /// How many inboxes and buffers a thread keeps. One serves all connections that do not wait in the
 /// middle of something.
@@ -16,10 +16,6 @@ const KEPT: usize = 8;
 /// Inboxes up to this size are kept. A stream of larger messages would find no use in a smaller
 /// one, and a single large message does not leave more than this behind.
 const LARGEST_KEPT: usize = 4 * 1024 * 1024;
-
-/// Outgoing buffers up to this size are kept: what the driver lets wait before it writes, and as
-/// much again.
-const LARGEST_BUFFER: usize = 128 * 1024;
 
 /// An inbox that holds less than this part of its size is emptied into memory of the right size,
 /// so that a peer that stops in the middle of a frame pins no read block.

@@ -43,7 +43,7 @@ const DETACH_BY_COPY: usize = 4 * 1024;
 
 /// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
 /// again.
-const LARGEST_BUFFER: usize = 128 * 1024;
+pub(crate) const LARGEST_BUFFER: usize = 128 * 1024;
 
 /// The largest read while a message is gathered outside the block.
 const LARGEST_GATHERING_READ: usize = 256 * 1024;

@@ -174,8 +174,13 @@ impl Receiver {
 
     #[inline]
     fn is_assembling(&self) -> bool {
-        self.rules.in_message
-            || (self.assembly.as_ref()).is_some_and(|assembly| assembly.frame.is_some())
+        self.rules.in_message || self.is_in_frame()
+    }
+
+    /// Whether the payload of a data frame is arriving.
+    #[inline]
+    fn is_in_frame(&self) -> bool {
+        (self.assembly.as_ref()).is_some_and(|assembly| assembly.frame.is_some())
     }
 
     /// Decides whether messages can be [taken whole](Self::take_whole) from now on.
@@ -224,7 +229,7 @@ impl Receiver {
             return self.ended(inbox);
         }
         loop {
-            if (self.assembly.as_ref()).is_some_and(|assembly| assembly.frame.is_some()) {
+            if self.is_in_frame() {
                 match self.take_payload(inbox) {
                     Ok(Step::Ready(ready)) => return Ok(Some(ready)),
                     Ok(Step::FrameEnd) => {}

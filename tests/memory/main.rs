@@ -298,6 +298,27 @@ fn an_idle_connection_holds_no_heap() {
     }
 }
 
+/// The memory of a queue goes with the inbox to whoever has it next, up to 128 KiB of it.
+#[test]
+fn the_memory_of_a_large_queue_is_not_kept() {
+    const HEADER: usize = 10;
+    warm_up(&timeless());
+    for (size, is_kept) in [(128 * 1024, true), (128 * 1024 + 1, false)] {
+        let payload = vec![b'x'; size - HEADER];
+        let mut inbox = Inbox::new();
+        let mut talk = || {
+            let mut connection = connection(Role::Server, &timeless());
+            connection.resume(&mut inbox, Parked::default());
+            connection.send_binary(&payload).unwrap();
+            flush(&mut connection);
+            connection.park(&mut inbox);
+        };
+        talk();
+        let info = measure(talk);
+        assert_eq!(info.count_total == 0, is_kept, "{size}: {info:?}");
+    }
+}
+
 /// What is parked in the middle of a text takes its own size, whatever room the text had to grow.
 #[test]
 fn a_parked_text_takes_its_own_size() {

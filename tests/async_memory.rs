@@ -12,6 +12,8 @@
 
 mod common;
 
+use std::thread;
+
 use allocation_counter::{AllocationInfo, measure};
 use common::adapters::Adapter;
 use common::executor::{Executor, block_on};
@@ -25,6 +27,7 @@ for_each_adapter! {
     a_peer_that_stops_pins_what_it_sent,
     large_messages_are_read_in_large_steps,
     connections_that_take_turns_allocate_nothing,
+    a_burst_on_many_connections_leaves_4_mib_in_the_thread,
 }
 
 const KIB: usize = 1024;
@@ -150,6 +153,31 @@ fn connections_that_take_turns_allocate_nothing<A: Adapter>() {
     rounds(2);
     let info = measure(|| rounds(10));
     assert!(info.bytes_max < SMALL as u64, "{}", info.bytes_max);
+}
+
+/// Connections that are in the middle of large messages at the same time have an inbox each, which
+/// would be many for a thread to keep.
+fn a_burst_on_many_connections_leaves_4_mib_in_the_thread<A: Adapter>() {
+    let burst = || {
+        let frame = frame_to(Role::Server, BINARY, &vec![0; MIB]);
+        let (first, last) = frame.split_at(MIB / 2);
+        let streams: Vec<_> = (0..20).map(|_| stream(first)).collect();
+        let mut sockets: Vec<_> = streams
+            .iter()
+            .map(|stream| A::open(Role::Server, &timeless(), stream))
+            .collect();
+        for socket in &mut sockets {
+            assert_eq!(receive(socket), 0);
+        }
+        for (stream, socket) in streams.iter().zip(&mut sockets) {
+            stream.push_input(last);
+            assert_eq!(receive(socket), 1);
+        }
+    };
+    let measured = thread::spawn(move || measure(burst)).join().unwrap();
+    assert!(measured.bytes_max > 20 * MIB as u64);
+    let kept = usize::try_from(measured.bytes_current).unwrap();
+    assert!(kept < 4 * MIB + 16 * SMALL, "{kept}");
 }
 
 fn stream_of_little() -> Hostile {

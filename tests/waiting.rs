@@ -17,6 +17,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use allocation_counter::measure;
 use common::net::{self, SHORT, in_time, listen, open};
 use common::pair::{BINARY, PING, PONG, ROLES, TEXT, close_to, frame_to, parse_frames, timeless};
 use fullduplex::blocking::{self, Accepting, Connecting, Error, Incoming, WebSocket};
@@ -304,6 +305,33 @@ fn who_does_not_read_lets_the_peer_wait() {
         let _ = peer.read(&mut [0; 1000]).unwrap_or(0);
     }
     assert_eq!(socket.recv().unwrap().unwrap().len(), 10_000);
+}
+
+/// What a burst of large messages took is given back once nothing has come for a second.
+#[test]
+fn a_burst_leaves_no_memory_behind() {
+    const MIB: usize = 1 << 20;
+    for role in ROLES {
+        let (mut socket, mut peer) = open(role, &timeless());
+        let peer = thread::spawn(move || {
+            peer.write_all(&frame_to(role, BINARY, &vec![0; MIB]))
+                .unwrap();
+            peer.read_exact(&mut vec![0; MIB]).unwrap();
+            peer
+        });
+        socket.set_read_timeout(Some(Duration::from_millis(1500)));
+        let memory = measure(|| {
+            let (event, connection) = socket.next_event().unwrap().unwrap();
+            let Event::Binary(bytes) = event else {
+                panic!("{event:?}")
+            };
+            connection.send_binary(&bytes).unwrap();
+            assert!(socket.recv().unwrap_err().is_would_block());
+        });
+        assert!(memory.bytes_max > MIB as u64);
+        assert!(memory.bytes_current < 8 * 1024, "{role:?}: {memory:?}");
+        drop(peer.join().unwrap());
+    }
 }
 
 /// A Ping of our own is sent at once, and its Pong is an event.

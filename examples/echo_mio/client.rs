@@ -120,36 +120,39 @@ impl Client {
 
     /// An error is one of the stream.
     fn take_turn(&mut self, inbox: &mut Inbox, now: Duration) -> io::Result<Turn> {
-        let (mut reads, mut timed) = (0, false);
-        loop {
+        let mut reads = 0;
+        let turn = loop {
             let stalled = self.advance(inbox, now);
             self.write()?;
             if self.is_over(now) {
-                let outcome = self.outcome();
-                return Ok(Turn::Over(outcome.unwrap_or_else(|| "refused".to_owned())));
+                return Ok(self.over());
             }
-            let turn = if stalled && self.is_full() {
-                Turn::Wait // nothing is read before the peer reads
+            if stalled && self.is_full() {
+                break Turn::Wait; // nothing is read before the peer reads
             } else if stalled {
                 continue;
             } else if !self.readable {
-                Turn::Wait
+                break Turn::Wait;
             } else if reads == READS_PER_TURN {
-                Turn::Unfinished
-            } else {
-                self.read(inbox)?;
-                reads += 1;
-                continue;
-            };
-            if timed {
-                return Ok(turn);
+                break Turn::Unfinished;
             }
-            // Only now, since whoever was stopped for a while has to read before it judges a peer.
-            if let Stage::Open(connection) = &mut self.stage {
-                connection.handle_timeout(now);
+            self.read(inbox)?;
+            reads += 1;
+        };
+        // Only now, since whoever was stopped for a while has to read before it judges a peer.
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.handle_timeout(now);
+            self.write()?;
+            if self.is_over(now) {
+                return Ok(self.over());
             }
-            timed = true;
         }
+        Ok(turn)
+    }
+
+    fn over(&mut self) -> Turn {
+        let outcome = self.outcome();
+        Turn::Over(outcome.unwrap_or_else(|| "refused".to_owned()))
     }
 
     /// Handles what has come. Tells whether it stopped because too much waits to be
@@ -245,12 +248,14 @@ impl Client {
         };
         while connection.wants_write() {
             let outgoing = connection.outgoing();
-            let mut slices = [IoSlice::new(&[]); 16];
-            let written = match outgoing.chunks_vectored(&mut slices) {
-                1 => self.stream.write(outgoing.chunk()), // the cheaper system call
-                count => self
-                    .stream
-                    .write_vectored(slices.get(..count).unwrap_or_default()),
+            let chunk = outgoing.chunk();
+            let written = if chunk.len() == outgoing.remaining() {
+                self.stream.write(chunk) // the cheaper system call
+            } else {
+                let mut slices = [IoSlice::new(&[]); 16];
+                let count = outgoing.chunks_vectored(&mut slices);
+                let slices = slices.get(..count).unwrap_or_default();
+                self.stream.write_vectored(slices)
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -1,6 +1,7 @@
 //! A connection over a stream, polled by one task or by two.
 
 use alloc::sync::Arc;
+use core::cell::Cell;
 use core::fmt;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
@@ -12,7 +13,7 @@ use super::wakers::{Side, Waiting, Wakers};
 use crate::connection::{
     Connection, Event, Outcome, ReceiveError, Received, SendError, State, Whole,
 };
-use crate::driver::Driver;
+use crate::driver::{Driver, Transport as _};
 use crate::error::Error;
 use crate::frame::{CloseCode, CloseFrame};
 use crate::message::Message;
@@ -66,7 +67,23 @@ impl<I: Io> Core<I> {
     /// A whole message that has been received already: the short way, without a look at the stream.
     #[inline]
     pub(super) fn take_whole(&mut self, memory: &mut Memory) -> Option<Whole> {
-        self.driver.take_whole(memory.inbox())
+        self.driver.take_whole(memory.held()?)
+    }
+
+    /// Waits for something to come where nothing has: the short way. `false` if there is no need
+    /// to wait, and [`poll_received`](Self::poll_received) has to find out why.
+    pub(super) fn poll_news(&mut self, cx: &mut Context<'_>, memory: &mut Memory) -> Poll<bool> {
+        let inbox = memory.inbox_for(&mut self.driver.connection);
+        if !self.driver.connection.is_waiting(inbox) {
+            return Poll::Ready(false);
+        }
+        let polled = self.poll(cx, Side::Receiving, |driver, transport| {
+            driver.poll_news(inbox, transport)
+        });
+        if polled.is_pending() {
+            memory.release_for(&mut self.driver.connection);
+        }
+        polled.map(|()| true)
     }
 
     /// Lends what [`take_whole`](Self::take_whole) took.
@@ -110,13 +127,12 @@ impl<I: Io> Core<I> {
     }
 
     /// The next thing received; `None` after the closing handshake.
-    #[inline]
     pub(super) fn poll_received(
         &mut self,
         cx: &mut Context<'_>,
         memory: &mut Memory,
     ) -> Poll<Result<Option<Received>, Error>> {
-        let inbox = memory.inbox();
+        let inbox = memory.inbox_for(&mut self.driver.connection);
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_received(inbox, transport, None)
         });
@@ -125,8 +141,7 @@ impl<I: Io> Core<I> {
             // Nothing will come of what the other task waits for.
             Poll::Ready(_) => self.waiting.wake_other(Side::Sending),
             Poll::Pending => {
-                memory.release();
-                take_buffer(&mut self.driver.connection);
+                memory.release_for(&mut self.driver.connection);
             }
         }
         polled.map_err(Error::from)
@@ -139,12 +154,14 @@ impl<I: Io> Core<I> {
         memory: &mut Memory,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            let event = match self.take_whole(memory) {
-                Some(whole) => self.lend_whole(memory, whole),
-                None => match ready!(self.poll_received(cx, memory))? {
-                    Some(received) => self.lend(memory, received),
-                    None => return Poll::Ready(Ok(None)),
-                },
+            let event = if let Some(whole) = self.take_whole(memory) {
+                self.lend_whole(memory, whole)
+            } else if ready!(self.poll_news(cx, memory)) {
+                continue;
+            } else if let Some(received) = ready!(self.poll_received(cx, memory))? {
+                self.lend(memory, received)
+            } else {
+                return Poll::Ready(Ok(None));
             };
             // What cannot be lent ends the connection, which comes next.
             if let Some(message) = event.ok().and_then(Event::into_message) {
@@ -175,8 +192,7 @@ impl<I: Io> Core<I> {
         let polled = self.poll(cx, Side::Receiving, |driver, transport| {
             driver.poll_close(memory.inbox(), transport)
         });
-        memory.release();
-        take_buffer(&mut self.driver.connection);
+        memory.release_for(&mut self.driver.connection);
         polled
     }
 
@@ -235,15 +251,15 @@ impl<I: Io> Core<I> {
         side: Side,
         mut drive: impl FnMut(&mut Driver, &mut Polled<'_, '_, I>) -> Poll<T>,
     ) -> Poll<T> {
-        if self.waiting.register(side, cx.waker()) {
+        if self.waiting.arrive(side, cx.waker()) {
             self.alarm.change_hands();
         }
         self.say_farewell(); // whoever closes all wakes who is registered
         let polled = loop {
-            let now = self.alarm.now();
             let mut transport = Polled {
                 io: &mut self.io,
-                now,
+                alarm: &self.alarm,
+                time: Cell::new(None),
                 cx,
                 wakers: self.waiting.shared(),
                 read: &mut self.read,
@@ -251,7 +267,14 @@ impl<I: Io> Core<I> {
                 yielded: false,
             };
             let polled = drive(&mut self.driver, &mut transport);
-            if polled.is_ready() || self.poll_alarm(now, cx).is_pending() {
+            if polled.is_ready() {
+                break polled;
+            }
+            let now = transport.now();
+            if self.waiting.wait(side, cx.waker()) {
+                self.alarm.change_hands();
+            }
+            if self.poll_alarm(now, cx).is_pending() {
                 break polled;
             }
         };

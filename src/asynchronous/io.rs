@@ -1,6 +1,7 @@
 //! What an async runtime brings: streams and a timer.
 
 use alloc::sync::Arc;
+use core::cell::Cell;
 use core::fmt::Debug;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -120,8 +121,9 @@ impl<C: Clock> Alarm<C> {
 /// A stream while a task polls it: what the driver sees of it.
 pub(super) struct Polled<'a, 'c, I: Io> {
     pub(super) io: &'a mut I,
-    /// The time when polling began: looking at the clock costs as much as a small message.
-    pub(super) now: Duration,
+    pub(super) alarm: &'a Alarm<I::Clock>,
+    /// The time when it was asked for first: looking at the clock costs as much as a small message.
+    pub(super) time: Cell<Option<Duration>>,
     pub(super) cx: &'a mut Context<'c>,
     /// Who is told when writing is possible, if that is more than the task that polls.
     pub(super) wakers: Option<&'a Arc<Wakers>>,
@@ -166,8 +168,12 @@ fn is_interrupted<T>(result: &Poll<io::Result<T>>) -> bool {
 }
 
 impl<I: Io> Transport for Polled<'_, '_, I> {
+    const WAITS: bool = false;
+
     fn now(&self) -> Duration {
-        self.now
+        let now = self.time.get().unwrap_or_else(|| self.alarm.now());
+        self.time.set(Some(now));
+        now
     }
 
     fn turn(&self) -> Option<Duration> {

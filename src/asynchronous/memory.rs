@@ -13,9 +13,10 @@ use crate::connection::{Connection, Inbox, LARGEST_BUFFER, Parked};
 /// middle of something.
 const KEPT: usize = 8;
 
-/// Inboxes up to this size are kept. A stream of larger messages would find no use in a smaller
-/// one, and a single large message does not leave more than this behind.
-const LARGEST_KEPT: usize = 4 * 1024 * 1024;
+/// Inboxes that have grown are kept while they take no more than this together. A stream of large
+/// messages would find no use in smaller ones, and a burst on many connections does not leave more
+/// than this behind.
+const LARGE_KEPT: usize = 4 * 1024 * 1024;
 
 /// An inbox that holds less than this part of its size is emptied into memory of the right size,
 /// so that a peer that stops in the middle of a frame pins no read block.
@@ -29,6 +30,17 @@ thread_local! {
 struct Pool {
     inboxes: Vec<Box<Inbox>>,
     buffers: Vec<Vec<u8>>,
+}
+
+impl Pool {
+    fn has_room(&self, inbox: &Inbox) -> bool {
+        let large = |inbox: &Inbox| Some(inbox.size()).filter(|size| *size > LARGEST_BUFFER);
+        self.inboxes.len() < KEPT
+            && large(inbox).is_none_or(|size| {
+                let others = self.inboxes.iter().filter_map(|inbox| large(inbox));
+                size + others.sum::<usize>() <= LARGE_KEPT
+            })
+    }
 }
 
 /// The receive memory of a connection, while it needs one.
@@ -46,6 +58,32 @@ impl Memory {
         self.inbox.get_or_insert_with(|| resumed(parked))
     }
 
+    /// The inbox, and its memory to queue into for `connection`.
+    #[inline]
+    pub(super) fn inbox_for(&mut self, connection: &mut Connection) -> &mut Inbox {
+        let parked = &mut self.parked;
+        self.inbox.get_or_insert_with(|| {
+            let mut inbox = resumed(parked);
+            connection.borrow_buffer(&mut inbox);
+            inbox
+        })
+    }
+
+    /// The inbox, if the connection has one.
+    #[inline]
+    pub(super) fn held(&mut self) -> Option<&mut Inbox> {
+        self.inbox.as_deref_mut()
+    }
+
+    /// Gives back what `connection` does not need while it waits.
+    pub(super) fn release_for(&mut self, connection: &mut Connection) {
+        match &mut self.inbox {
+            Some(inbox) if inbox.is_vacant() => connection.return_buffer(inbox),
+            _ => take_buffer(connection),
+        }
+        self.release();
+    }
+
     /// Gives back what is not needed while the connection waits.
     pub(super) fn release(&mut self) {
         let Some(mut inbox) = self.inbox.take() else {
@@ -59,14 +97,12 @@ impl Memory {
             self.parked = inbox.park();
         }
         inbox.hand_on();
-        if inbox.size() <= LARGEST_KEPT {
-            pool(|pool| {
-                if pool.inboxes.len() < KEPT {
-                    pool.inboxes.push(inbox);
-                }
-                None::<()>
-            });
-        }
+        pool(|pool| {
+            if pool.has_room(&inbox) {
+                pool.inboxes.push(inbox);
+            }
+            None::<()>
+        });
     }
 
     /// Gives back what holds nothing: whoever got the last message may take its time with it.
@@ -83,7 +119,7 @@ impl Memory {
     }
 }
 
-#[inline(never)]
+#[inline]
 fn resumed(parked: &mut Parked) -> Box<Inbox> {
     let mut inbox = pool(|pool| pool.inboxes.pop()).unwrap_or_default();
     inbox.resume(mem::take(parked));

@@ -5,6 +5,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::cell::Cell;
 use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
@@ -304,7 +305,8 @@ impl<I: Io> Line<I> {
             loop {
                 let mut transport = Polled {
                     io: &mut self.io,
-                    now: self.alarm.now(),
+                    alarm: &self.alarm,
+                    time: Cell::new(None),
                     cx,
                     wakers: None,
                     read: &mut read,

@@ -39,24 +39,37 @@ impl Waiting {
         Self::Alone(None)
     }
 
-    /// Remembers the task of `side` until it is woken. Tells whether the timer wakes another task
-    /// than it should from now on.
-    pub(super) fn register(&mut self, side: Side, waker: &Waker) -> bool {
+    /// Before the task of `side` polls the stream: remembers it until it is woken, if there is
+    /// another one. Tells whether that was found out just now, so that the timer wakes only one.
+    #[inline]
+    pub(super) fn arrive(&mut self, side: Side, waker: &Waker) -> bool {
         match self {
             Self::Together(wakers) => {
                 wakers.register(side, waker);
-                return false;
+                false
             }
+            Self::Alone(Some((known, other))) if *known != side && !other.will_wake(waker) => {
+                self.share().register(side, waker);
+                true
+            }
+            Self::Alone(_) => false,
+        }
+    }
+
+    /// Before a task that is alone waits: remembers it. Tells whether the timer wakes another one.
+    #[inline]
+    pub(super) fn wait(&mut self, side: Side, waker: &Waker) -> bool {
+        match self {
+            Self::Together(_) => false,
             Self::Alone(Some((known_side, known))) if known.will_wake(waker) => {
                 *known_side = side;
-                return false;
+                false
             }
-            Self::Alone(Some((known_side, _))) if *known_side != side => {
-                self.share().register(side, waker);
+            Self::Alone(slot) => {
+                *slot = Some((side, waker.clone()));
+                true
             }
-            Self::Alone(slot) => *slot = Some((side, waker.clone())),
         }
-        true
     }
 
     /// Wakes the task of `side`, if that is another one than the one that is being polled.

@@ -128,18 +128,24 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, no event is lost.
     pub async fn next_event(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
-        let event = match self.core.take_whole(&mut self.memory) {
-            Some(whole) => self.core.lend_whole(&mut self.memory, whole),
-            None => match poll_fn(|cx| self.core.poll_received(cx, &mut self.memory)).await? {
-                Some(received) => self.core.lend(&mut self.memory, received),
+        let Self { core, memory, .. } = self;
+        let event = loop {
+            if let Some(whole) = core.take_whole(memory) {
+                break core.lend_whole(memory, whole);
+            }
+            if poll_fn(|cx| core.poll_news(cx, memory)).await {
+                continue;
+            }
+            match poll_fn(|cx| core.poll_received(cx, memory)).await? {
+                Some(received) => break core.lend(memory, received),
                 None => return Ok(None),
-            },
+            }
         };
         if let Ok(event) = event {
-            return Ok(Some((event, self.core.answering())));
+            return Ok(Some((event, core.answering())));
         }
         // What cannot be lent ends the connection.
-        Err(poll_fn(|cx| self.core.poll_failed(cx)).await)
+        Err(poll_fn(|cx| core.poll_failed(cx)).await)
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).

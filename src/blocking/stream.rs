@@ -226,6 +226,8 @@ impl Timeout {
 }
 
 impl<S: Read + Write> Transport for Stream<S> {
+    const WAITS: bool = true;
+
     fn now(&self) -> Duration {
         self.epoch.elapsed()
     }

@@ -76,7 +76,6 @@ pub struct Inbox {
     block: BytesMut,
     /// The size of the memory that the block is a part of: messages that were detached have the
     /// rest, for as long as the block is there.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
     allocated: usize,
     message: usize,
     message_end: usize,
@@ -116,6 +115,10 @@ impl Inbox {
     pub fn spare(&mut self, at_least: usize) -> &mut [u8] {
         if self.held() == 0 {
             self.start_over();
+            let enough = self.next_read.max(self.wanted).max(at_least);
+            if self.block.len() >= enough.max(FIRST_READ) {
+                return &mut self.block;
+            }
         } else if self.next == self.end && self.message < self.message_end {
             // Nothing unread: the next piece of the message can arrive right behind the last.
             self.next = self.message_end;
@@ -203,7 +206,7 @@ impl Inbox {
     }
 
     /// How much memory it takes.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[cfg(feature = "std")]
     pub(crate) fn size(&self) -> usize {
         self.allocated + self.text.capacity() + self.bytes.capacity()
     }
@@ -364,7 +367,11 @@ impl Inbox {
         (self.message_end - self.message) + (self.end - self.next)
     }
 
+    #[inline]
     fn start_over(&mut self) {
+        if self.end == 0 && self.peak == 0 {
+            return; // as it was the last time
+        }
         (self.message, self.message_end, self.next, self.end) = (0, 0, 0, 0);
         if self.gathering {
             return;
@@ -405,10 +412,7 @@ impl Inbox {
         let mut memory = Vec::from(mem::take(&mut self.block));
         memory.reserve_exact(room);
         memory.resize(self.end + room, 0);
-        #[cfg(any(feature = "tokio", feature = "futures"))]
-        {
-            self.allocated = memory.capacity();
-        }
+        self.allocated = memory.capacity();
         self.block = BytesMut::from(Bytes::from(memory));
     }
 

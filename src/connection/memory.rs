@@ -1,6 +1,6 @@
 //! Memory that connections share while they take turns: the inbox, and a buffer to queue into.
 
-#[cfg(any(feature = "tokio", feature = "futures"))]
+#[cfg(feature = "std")]
 use alloc::vec::Vec;
 
 use super::{Connection, Inbox, Parked};
@@ -10,10 +10,7 @@ impl Connection {
     /// and leaves the memory of empty queues there. An idle connection holds no heap memory then.
     pub fn park(&mut self, inbox: &mut Inbox) -> Parked {
         let parked = inbox.park();
-        self.receiver.release();
-        if let Some(buffer) = self.sender.take_buffer() {
-            inbox.keep_buffer(buffer);
-        }
+        self.return_buffer(inbox);
         parked
     }
 
@@ -45,8 +42,23 @@ impl Connection {
     /// ```
     pub fn resume(&mut self, inbox: &mut Inbox, parked: Parked) {
         inbox.resume(parked);
+        self.borrow_buffer(inbox);
+    }
+
+    /// Queues into memory that came with `inbox`, unless it has its own.
+    #[inline]
+    pub(crate) fn borrow_buffer(&mut self, inbox: &mut Inbox) {
         if self.sender.lacks_buffer() {
             self.sender.lend_buffer(inbox.take_buffer());
+        }
+    }
+
+    /// Leaves the memory of empty queues in `inbox`.
+    #[inline]
+    pub(crate) fn return_buffer(&mut self, inbox: &mut Inbox) {
+        self.receiver.release();
+        if let Some(buffer) = self.sender.take_buffer() {
+            inbox.keep_buffer(buffer);
         }
     }
 
@@ -63,7 +75,7 @@ impl Connection {
     }
 
     /// Takes the memory of the queue if nothing is queued.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[cfg(feature = "std")]
     pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         self.receiver.release();
         self.sender.take_buffer()

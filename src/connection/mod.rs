@@ -22,14 +22,13 @@ mod timers;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::mem;
 use core::ops::Range;
 use core::time::Duration;
 
 pub use config::{Config, Delivery, Keepalive, Limits, Role, Timeouts};
 pub use error::{ReceiveError, SendError, Unsent};
 pub use event::{Binary, Event, Piece, Text};
-#[cfg(any(feature = "tokio", feature = "futures"))]
+#[cfg(feature = "std")]
 pub(crate) use inbox::LARGEST_BUFFER;
 pub use inbox::{Inbox, Parked};
 pub use keys::MaskKeys;
@@ -43,7 +42,7 @@ use crate::handshake::Extensions;
 use crate::message::{Message, MessageKind};
 use receiver::{Place, Ready, lend};
 use settings::Settings;
-use timers::{Due, Facts, Timers};
+use timers::Timers;
 
 /// One end of an open WebSocket connection, without any I/O.
 ///
@@ -172,6 +171,17 @@ impl Connection {
         lend(inbox, kind, range).map_err(|error| self.fail(error.into()))
     }
 
+    /// Whether nothing has begun, nothing has come, and nothing speaks against waiting for it.
+    #[inline]
+    pub(crate) fn is_waiting(&mut self, inbox: &mut Inbox) -> bool {
+        let is_waiting = self.receiver.is_waiting(inbox);
+        if is_waiting {
+            inbox.want(0);
+            self.heard |= inbox.take_fresh();
+        }
+        is_waiting
+    }
+
     #[inline(never)]
     fn poll_any_event<'i>(
         &mut self,
@@ -189,9 +199,7 @@ impl Connection {
         if let Some(Whole(kind, range)) = self.take_whole(inbox) {
             return Ok(Some(Received(Ready::Message(kind, Place::Block(range)))));
         }
-        if self.receiver.is_waiting(inbox) {
-            inbox.want(0);
-            self.heard |= inbox.take_fresh();
+        if self.is_waiting(inbox) {
             return Ok(None);
         }
         let ready = match self.receiver.advance(inbox) {
@@ -266,6 +274,7 @@ impl Connection {
     /// # Errors
     ///
     /// As [`send_text`](Self::send_text), with the message given back.
+    #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
         self.sender.send(message)?;
         self.message = true;
@@ -380,26 +389,7 @@ impl Connection {
     /// waiting; it takes note of what happened and does what is due: a keepalive Ping, the end of
     /// an idle connection, giving up on a peer that is gone.
     pub fn handle_timeout(&mut self, now: Duration) {
-        while !self.receiver.eof()
-            && let Some(due) = self.observe(now)
-        {
-            match due {
-                Due::Ping => {
-                    let end = self.sender.keepalive_ping();
-                    self.timers.ping_queued(now, end);
-                }
-                Due::Idle => {
-                    let _ = self.sender.close(CloseCode::GOING_AWAY, "idle timeout");
-                }
-                Due::KeepaliveTimeout => {
-                    self.fail(ReceiveError::KeepaliveTimeout);
-                }
-                Due::CloseTimeout => {
-                    self.fail(ReceiveError::CloseTimeout);
-                    self.received_eof(); // whatever the transport still does
-                }
-            }
-        }
+        self.do_what_is_due(now);
     }
 
     /// Where the connection stands.
@@ -449,17 +439,6 @@ impl Connection {
     /// The two halves, each usable on its own thread. Deadlines stay behind: halves have none.
     pub fn split(self) -> (Receiver, Sender) {
         (self.receiver, self.sender)
-    }
-
-    fn observe(&mut self, now: Duration) -> Option<Due> {
-        let facts = Facts {
-            heard: mem::take(&mut self.heard),
-            message: mem::take(&mut self.message),
-            written: self.sender.written(),
-            closing: self.is_closing(),
-        };
-        self.timers
-            .observe(now, facts, &self.receiver.settings.periods)
     }
 
     fn is_closing(&self) -> bool {

@@ -28,7 +28,7 @@ use crate::frame::{CloseFrame, Header, Opcode, apply_mask};
 
 /// Payloads from this size on are written from where they are instead of being copied behind their
 /// header. Below it, the copy is cheaper than one more element of a vectored write.
-const WRITE_IN_PLACE: usize = 16 * 1024;
+pub(super) const WRITE_IN_PLACE: usize = 16 * 1024;
 
 /// While less than this waits to be written, each Ping gets its own Pong. Beyond it only the latest
 /// is answered (RFC 6455, section 5.5.3), so that a flood of Pings leaves no more than this.

@@ -10,7 +10,7 @@ use super::error::{ReceiveError, SendError, Unsent};
 use super::event::Event;
 use super::keys::MaskKeys;
 use super::outgoing::Outgoing;
-use super::queue::{Framing, Queue};
+use super::queue::{Framing, Queue, WRITE_IN_PLACE};
 use super::settings::Settings;
 use crate::frame::{CloseCode, CloseFrame, MAX_CONTROL_PAYLOAD, MAX_REASON, Opcode};
 use crate::handshake::Extensions;
@@ -112,8 +112,17 @@ impl Sender {
     /// # Errors
     ///
     /// As [`send_text`](Self::send_text), with the message given back.
+    #[inline]
     pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Unsent> {
-        self.send_owned(message.into(), Choice::default())
+        let message = message.into();
+        let payload = message.as_bytes();
+        if payload.len() < WRITE_IN_PLACE
+            && self.is_plain()
+            && (self.queue).push_plain(message.kind().opcode(), payload)
+        {
+            return Ok(());
+        }
+        self.send_owned(message, Choice::default())
     }
 
     /// Queues a message and chooses whether it is compressed, if compression was negotiated:
@@ -385,6 +394,7 @@ impl Sender {
         self.queue.close().is_some() || self.ended
     }
 
+    #[inline(never)]
     fn send_owned(&mut self, message: Message, choice: Choice) -> Result<(), Unsent> {
         if let Err(error) = self.admit_message() {
             return Err(Unsent { error, message });

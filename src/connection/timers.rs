@@ -5,10 +5,12 @@
 //! [`Connection::handle_timeout`](crate::Connection::handle_timeout) is called, which a driver does
 //! before it waits.
 
+use core::mem;
 use core::time::Duration;
 
-use super::Connection;
 use super::config::Timeouts;
+use super::{Connection, ReceiveError};
+use crate::frame::CloseCode;
 
 /// What has happened on the connection since it began, or since the timers were told last.
 #[derive(Clone, Copy, Debug, Default)]
@@ -96,6 +98,45 @@ impl Span {
 impl Connection {
     pub(super) fn periods(&self) -> &Periods {
         &self.receiver.settings.periods
+    }
+
+    /// As [`handle_timeout`](Self::handle_timeout), and tells whether anything was due.
+    #[inline]
+    pub(crate) fn do_what_is_due(&mut self, now: Duration) -> bool {
+        let mut was_due = false;
+        while !self.receiver.eof()
+            && let Some(due) = self.observe(now)
+        {
+            was_due = true;
+            match due {
+                Due::Ping => {
+                    let end = self.sender.keepalive_ping();
+                    self.timers.ping_queued(now, end);
+                }
+                Due::Idle => {
+                    let _ = self.sender.close(CloseCode::GOING_AWAY, "idle timeout");
+                }
+                Due::KeepaliveTimeout => {
+                    self.fail(ReceiveError::KeepaliveTimeout);
+                }
+                Due::CloseTimeout => {
+                    self.fail(ReceiveError::CloseTimeout);
+                    self.received_eof(); // whatever the transport still does
+                }
+            }
+        }
+        was_due
+    }
+
+    fn observe(&mut self, now: Duration) -> Option<Due> {
+        let facts = Facts {
+            heard: mem::take(&mut self.heard),
+            message: mem::take(&mut self.message),
+            written: self.sender.written(),
+            closing: self.is_closing(),
+        };
+        self.timers
+            .observe(now, facts, &self.receiver.settings.periods)
     }
 }
 

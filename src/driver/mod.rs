@@ -23,6 +23,10 @@ use crate::connection::ReceiveError;
 
 /// Something that moves bytes. `Pending` means "not now": nothing was read or written.
 pub(crate) trait Transport {
+    /// Whether calls wait, until the deadline they are told. If they do not, deadlines can be looked
+    /// at when there is nothing to be done, and need not be told.
+    const WAITS: bool;
+
     /// The time on the transport's clock.
     fn now(&self) -> Duration;
 

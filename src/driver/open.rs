@@ -7,7 +7,9 @@ use std::io::{self, IoSlice};
 use bytes::Buf;
 
 use super::{Failure, Transport, earlier, end_of_turn, goes_on, repeat};
-use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State, Whole};
+use crate::connection::{
+    Connection, Event, Inbox, LARGEST_BUFFER, Outcome, ReceiveError, Received, State, Whole,
+};
 
 /// What is queued is written out when it has grown to this, even while more input waits: enough to
 /// make a system call cheap, and no need to grow the queue further.
@@ -16,6 +18,10 @@ const FLUSH_AT: usize = 64 * 1024;
 /// After a write that had to wait, so many reads come first while they find something. Each write
 /// that waits costs a turn, and the peer may be waiting for us to read.
 const READS_FIRST: u8 = 16;
+
+/// Receive memory that has grown is given back when nothing has come for so long: long enough that
+/// a stream of large messages need not take it again and again.
+const GIVE_BACK_AFTER: Duration = Duration::from_secs(1);
 
 /// The most slices that one vectored write gathers.
 const SLICES: usize = 16;
@@ -57,6 +63,21 @@ impl Driver {
             return None;
         }
         self.connection.take_whole(inbox)
+    }
+
+    /// Waits for news where [`Connection::is_waiting`] says that there are none: does what
+    /// [`poll_received`](Self::poll_received) would, at less cost.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[inline]
+    pub(crate) fn poll_news(
+        &mut self,
+        inbox: &mut Inbox,
+        transport: &mut impl Transport,
+    ) -> Poll<()> {
+        let Self { connection, line } = self;
+        let turn = end_of_turn(transport);
+        let flushed = line.poll_flush_in_turn(connection, transport, turn, None);
+        line.poll_read(connection, inbox, transport, flushed.is_pending(), None)
     }
 
     /// Whether something is left to be written or passed on, and can be.
@@ -186,21 +207,43 @@ fn poll_received(
         if connection.has_received_close() {
             return Poll::Ready(Ok(None));
         }
-        let turn = end_of_turn(transport);
-        let flushed = if is_blocked {
-            Poll::Pending // as it was just now
-        } else {
-            line.poll_flush_in_turn(connection, transport, turn, give_up)
-        };
-        // After the flush, which is when a Ping leaves. What is overdue waits for one more read: the
-        // sign of life may have come while nobody looked.
-        let now = transport.now();
-        let is_overdue = connection.poll_timeout().is_some_and(|due| due <= now);
-        if !is_overdue {
-            connection.handle_timeout(now);
+        if !is_blocked {
+            let turn = end_of_turn(transport);
+            let flushed = line.poll_flush_in_turn(connection, transport, turn, give_up);
+            is_blocked = flushed.is_pending();
         }
-        let turn = end_of_turn(transport).filter(|_| flushed.is_pending());
-        let due = connection.poll_timeout();
+        ready!(line.poll_read(connection, inbox, transport, is_blocked, give_up));
+    }
+}
+
+impl Line {
+    /// Reads, after everything queued was written or writing `is_blocked`, and does what is due.
+    /// `Ready` when the connection may have something new to tell.
+    #[inline]
+    fn poll_read<T: Transport>(
+        &mut self,
+        connection: &mut Connection,
+        inbox: &mut Inbox,
+        transport: &mut T,
+        is_blocked: bool,
+        give_up: Option<Duration>,
+    ) -> Poll<()> {
+        // After the flush, which is when a Ping leaves. What is overdue waits for one more read: the
+        // sign of life may have come while nobody looked. What need not wait reads first anyway.
+        let (mut due, mut is_overdue, mut give_back) = (None, false, None);
+        if T::WAITS {
+            let now = transport.now();
+            is_overdue = connection.poll_timeout().is_some_and(|due| due <= now);
+            if !is_overdue {
+                connection.handle_timeout(now);
+            }
+            due = connection.poll_timeout();
+            if inbox.size() > LARGEST_BUFFER && inbox.is_vacant() {
+                give_back = Some(now.saturating_add(GIVE_BACK_AFTER));
+            }
+        }
+        let due = earlier(due, give_back);
+        let turn = end_of_turn(transport).filter(|_| is_blocked);
         let read = transport.poll_read(inbox.spare(0), earlier(turn, earlier(due, give_up)));
         if is_overdue {
             if matches!(read, Poll::Ready(Ok(1..))) {
@@ -212,26 +255,36 @@ fn poll_received(
             Poll::Ready(Ok(0)) => connection.received_eof(),
             Poll::Ready(Ok(count)) => inbox.received(count),
             Poll::Ready(Err(error)) => {
-                line.broken.get_or_insert(error);
+                self.broken.get_or_insert(error);
                 connection.received_eof();
             }
             // What came before writing failed has been delivered, and more need not come.
-            Poll::Pending if line.broken.is_some() && !transport.has_yielded() => {
+            Poll::Pending if self.broken.is_some() && !transport.has_yielded() => {
                 connection.received_eof();
             }
             Poll::Pending => {
-                line.reads_first = 0;
-                // What was overdue may have queued something.
-                if !is_overdue && !goes_on(transport.now(), due, turn, give_up) {
+                self.reads_first = 0;
+                let now = transport.now();
+                if give_back.is_some_and(|at| at <= now) {
+                    inbox.release();
+                    drop(connection.take_buffer());
+                }
+                // What was due may have queued something.
+                let goes_on = if T::WAITS {
+                    is_overdue || goes_on(now, due, turn, give_up)
+                } else {
+                    connection.do_what_is_due(now)
+                };
+                if !goes_on {
                     return Poll::Pending;
                 }
             }
         }
+        Poll::Ready(())
     }
-}
 
-impl Line {
     /// As [`poll_flush`](Self::poll_flush), but lets reading go first after it had to wait.
+    #[inline]
     fn poll_flush_in_turn(
         &mut self,
         connection: &mut Connection,
@@ -251,6 +304,7 @@ impl Line {
     }
 
     /// Writes everything that `connection` has queued, unless writing failed before.
+    #[inline]
     fn poll_flush(
         &mut self,
         connection: &mut Connection,
@@ -260,6 +314,9 @@ impl Line {
         if let Some(error) = &self.broken {
             return Poll::Ready(Err(repeat(error)));
         }
+        if !connection.wants_write() && !self.unflushed {
+            return Poll::Ready(Ok(()));
+        }
         let result = ready!(self.poll_write_all(connection, transport, give_up));
         if let Err(error) = &result {
             self.broken = Some(repeat(error));
@@ -267,19 +324,28 @@ impl Line {
         Poll::Ready(result)
     }
 
-    fn poll_write_all(
+    fn poll_write_all<T: Transport>(
         &mut self,
         connection: &mut Connection,
-        transport: &mut impl Transport,
+        transport: &mut T,
         give_up: Option<Duration>,
     ) -> Poll<io::Result<()>> {
+        let deadline = |connection: &Connection| {
+            let due = T::WAITS.then(|| earlier(connection.poll_timeout(), give_up));
+            due.flatten()
+        };
         while connection.wants_write() {
-            let deadline = earlier(connection.poll_timeout(), give_up);
+            let deadline = deadline(connection);
             let outgoing = connection.outgoing();
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = outgoing.chunks_vectored(&mut slices);
-            let slices = slices.get(..filled).unwrap_or_default();
-            let count = ready!(transport.poll_write(slices, deadline))?;
+            let chunk = outgoing.chunk();
+            let written = if chunk.len() == outgoing.remaining() {
+                transport.poll_write(&[IoSlice::new(chunk)], deadline)
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let filled = outgoing.chunks_vectored(&mut slices);
+                transport.poll_write(slices.get(..filled).unwrap_or_default(), deadline)
+            };
+            let count = ready!(written)?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -289,7 +355,7 @@ impl Line {
             self.unflushed = true;
         }
         if self.unflushed {
-            ready!(transport.poll_flush(earlier(connection.poll_timeout(), give_up)))?;
+            ready!(transport.poll_flush(deadline(connection)))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))

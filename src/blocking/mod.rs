@@ -87,6 +87,8 @@
 
 mod accept;
 mod connect;
+#[cfg(all(test, feature = "rustls", not(any(shuttle, fullduplex_model))))]
+mod faults;
 mod maybe_tls;
 mod split;
 mod stream;

@@ -74,11 +74,7 @@ impl<S> Socket<S> {
 
 impl Stream<TcpStream> {
     pub(super) fn tcp(io: TcpStream) -> Self {
-        let socket = Some(Socket::new(&io, |tcp| tcp, None));
-        Self {
-            socket,
-            ..Self::new(io)
-        }
+        Self::socket(io, |tcp| tcp, None)
     }
 }
 
@@ -89,11 +85,7 @@ impl Stream<MaybeTls> {
             #[cfg(feature = "rustls")]
             MaybeTls::Tls(_) => Some(MaybeTls::SESSION),
         };
-        let socket = Some(Socket::new(&io, MaybeTls::tcp, session));
-        Self {
-            socket,
-            ..Self::new(io)
-        }
+        Self::socket(io, MaybeTls::tcp, session)
     }
 }
 
@@ -104,6 +96,15 @@ impl<S: Read + Write> Stream<S> {
             epoch: Instant::now(),
             socket: None,
             interrupted: 0,
+        }
+    }
+
+    /// One that is a socket, or has one.
+    pub(super) fn socket(io: S, tcp: fn(&S) -> &TcpStream, session: Option<Session<S>>) -> Self {
+        let socket = Some(Socket::new(&io, tcp, session));
+        Self {
+            socket,
+            ..Self::new(io)
         }
     }
 

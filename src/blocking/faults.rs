@@ -29,10 +29,11 @@ mod stagecraft;
 #[path = "../../tests/faults/tls.rs"]
 mod tls;
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::LazyLock;
 use std::thread;
+use std::time::Duration;
 
 use fullduplex::handshake::client::Request;
 use fullduplex::handshake::server::Options;
@@ -42,9 +43,11 @@ use rustls::{ClientConnection, ServerConnection, StreamOwned};
 use super::split::tests::split_tls_over;
 use super::stream::{Session, Stream, is_not_now};
 use super::{Accepting, Connecting, WebSocket, tls as steps};
-use common::hostile::{Hostile, MOST_IDLE};
+use common::executor::block_on;
+use common::hostile::{Fault, Hostile, MOST_IDLE, On, Steps};
+use common::pair::ROLES;
 use common::sockets::{Opener, Patient, connection};
-use scenes::{Scene, Stage};
+use scenes::{Scene, Stage, scenes};
 use splits::{Halves, one_way, play_by_threads, shutdown};
 use stagecraft::{Stagecraft, TROUBLES, assert_enough};
 
@@ -126,6 +129,9 @@ async fn stream(line: &Hostile, role: Role) -> Result<Stream<Tls>, Error> {
         let result = tls.shake_hands();
         if !is_to_be_repeated(&result) {
             result?;
+            // What another run has left.
+            SOCKETS[0].set_read_timeout(None)?;
+            SOCKETS[0].set_write_timeout(None)?;
             return Ok(Stream::socket(tls, |_| &SOCKETS[0], Some(SESSION)));
         }
         line.stirred().await;
@@ -198,12 +204,64 @@ fn stage(scene: &Scene) -> Stage {
 #[test]
 fn tls_steps_survive_each_fault_at_each_call() {
     let whole = Stagecraft::alone::<Own>(stage);
-    assert_enough(whole.play_all(TROUBLES), 7000);
+    assert_enough(whole.play_all(TROUBLES), 6500);
 }
 
 /// W3, W4, W8: with the session shared by two threads.
 #[test]
 fn split_tls_survives_each_fault_at_each_call() {
     let halves = Stagecraft::halves(stage, |scene, stage| play_by_threads(scene, stage, halves));
-    assert_enough(halves.play_all(&one_way(TROUBLES)), 500);
+    assert_enough(halves.play_all(&one_way(TROUBLES)), 400);
+}
+
+/// W8: what came before writing failed is delivered, also if the application does not wait for as
+/// long as it takes to read a record. Found by the test above on a machine that was busy.
+#[test]
+fn a_record_is_read_to_its_end_after_writing_failed() {
+    let small = |scene: &Scene| scene.name == "small";
+    for scene in ROLES.into_iter().flat_map(scenes).filter(small) {
+        let stage = stage(&scene);
+        let line = &stage.line;
+        line.state().read_size = 1;
+        let stream = block_on(stream(line, scene.role), || false).unwrap();
+        let connection = connection(scene.role, &scene.config);
+        let mut socket = WebSocket::over(stream, connection, Inbox::new());
+        socket.set_read_timeout(Some(Duration::ZERO));
+        socket.connection().send_text("lost").unwrap();
+        {
+            let mut line = line.state();
+            let reset = Fault::Error(ErrorKind::ConnectionReset);
+            (line.fault, line.on, line.steps) = (reset, On::Writes, Steps::From(0));
+        }
+        let (mut heard, mut waits) = (0, 0);
+        loop {
+            match socket.next_event() {
+                Ok(Some(_)) => heard += 1,
+                Err(Error::WouldBlock) => waits += 1,
+                Ok(None) => break,
+                Err(error) => panic!("{error:?} after {heard} events and {waits} attempts"),
+            }
+        }
+        let events = stage.talk.lock().unwrap().events().len();
+        assert_eq!(heard, events);
+        assert!(waits > 5 * heard && line.state().faults > 0, "{waits}");
+    }
+}
+
+/// W4: shaking hands over a stream that takes nothing is an error. It was tried again without end.
+#[test]
+fn a_tls_handshake_that_cannot_be_written_is_an_error() {
+    for scene in ROLES.into_iter().flat_map(scenes) {
+        let stage = stage(&scene);
+        {
+            let mut line = stage.line.state();
+            (line.fault, line.on, line.steps) = (Fault::Nothing, On::Writes, Steps::From(0));
+        }
+        let result = Tls::new(&stage.line, scene.role).shake_hands();
+        assert!(
+            matches!(&result, Err(Error::Io(error)) if error.kind() == ErrorKind::WriteZero),
+            "{result:?}"
+        );
+        assert_eq!(stage.line.state().writes, 1);
+    }
 }

@@ -27,6 +27,8 @@ pub(super) struct Stream<S> {
     socket: Option<Socket<S>>,
     /// Calls in a row that were interrupted at once.
     interrupted: usize,
+    /// The last calls ended before one of them had nothing to do.
+    has_yielded: bool,
 }
 
 /// What a socket can do that `Read` and `Write` do not have.
@@ -96,6 +98,7 @@ impl<S: Read + Write> Stream<S> {
             epoch: Instant::now(),
             socket: None,
             interrupted: 0,
+            has_yielded: false,
         }
     }
 
@@ -166,6 +169,7 @@ impl<S: Read + Write> Stream<S> {
                     return Poll::Ready(Err(error));
                 }
             };
+            self.has_yielded = interrupted != Some(false);
             let now = self.now();
             let waited = now.saturating_sub(started);
             if interrupted == Some(true) && waited < SHORTEST {
@@ -235,6 +239,10 @@ impl<S: Read + Write> Transport for Stream<S> {
 
     fn turn(&self) -> Option<Duration> {
         self.socket.as_ref().map(|_| TURN)
+    }
+
+    fn has_yielded(&self) -> bool {
+        self.has_yielded
     }
 
     fn poll_read(

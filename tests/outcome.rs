@@ -275,3 +275,47 @@ fn an_outcome_is_final() {
     server.receive_eof();
     assert_eq!(server.connection.outcome(), outcome);
 }
+
+/// What is written to a log: who closed and what the peer said, or the fault.
+#[test]
+fn an_outcome_can_be_read() {
+    let paths: [(Act, &str); 4] = [
+        (
+            |end| {
+                local_close(end);
+                end.receive_close(4001, "theirs");
+                end.receive_eof();
+            },
+            "closed by this end, peer said 4001: theirs",
+        ),
+        (
+            |end| {
+                end.receive_close(1001, "");
+                end.write_all();
+                end.receive_eof();
+            },
+            "closed by the peer, peer said 1001 going away",
+        ),
+        (
+            |end| {
+                fault(end);
+                end.receive_eof();
+            },
+            "failed: a continuation frame has no message to continue",
+        ),
+        (
+            |end| {
+                local_close(end);
+                end.receive_eof();
+            },
+            "failed: the transport ended without a closing handshake",
+        ),
+    ];
+    for role in ROLES {
+        for (act, text) in &paths {
+            let mut end = End::new(role, &timeless());
+            act(&mut end);
+            assert_eq!(end.connection.outcome().unwrap().to_string(), *text);
+        }
+    }
+}

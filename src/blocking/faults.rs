@@ -204,7 +204,7 @@ fn stage(scene: &Scene) -> Stage {
 #[test]
 fn tls_steps_survive_each_fault_at_each_call() {
     let whole = Stagecraft::alone::<Own>(stage);
-    assert_enough(whole.play_all(TROUBLES), 6500);
+    assert_enough(whole.play_all(TROUBLES), 5000);
 }
 
 /// W3, W4, W8: with the session shared by two threads.

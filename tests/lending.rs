@@ -14,7 +14,7 @@ use common::feed::{Feed, KEY, ROLES, Seen, connection, frame, trace};
 use fullduplex::{Config, Connection, Delivery, Event, Inbox, Message, Role, Utf8Bytes};
 
 /// Binary payloads from this size on are detached without a copy, as the documentation says.
-const BINARY_SPLIT: usize = 4 * 1024;
+const BINARY_SPLIT: usize = 32 * 1024;
 
 fn filled(inbox: &mut Inbox, bytes: &[u8]) {
     inbox.spare(bytes.len())[..bytes.len()].copy_from_slice(bytes);
@@ -93,13 +93,13 @@ fn an_assembled_message_is_detached_without_a_copy() {
     for role in ROLES {
         let parts = |kind| {
             [
-                frame(role, kind, &[b'a'; 5000]),
+                frame(role, kind, &[b'a'; 20_000]),
                 frame(role, 0x89, b"between"),
-                frame(role, 0x80, &[b'b'; 5000]),
+                frame(role, 0x80, &[b'b'; 20_000]),
             ]
             .concat()
         };
-        let whole = [[b'a'; 5000], [b'b'; 5000]].concat();
+        let whole = [[b'a'; 20_000], [b'b'; 20_000]].concat();
         let mut connection = connection(role, &Config::default());
         let mut inbox = Inbox::new();
         filled(&mut inbox, &parts(0x02));
@@ -142,7 +142,7 @@ fn an_event_becomes_an_owned_message() {
 
 /// The lengths around every threshold of the inbox.
 const LENGTHS: [usize; 12] = [
-    0, 1, 100, 4095, 4096, 4097, 16_383, 16_384, 20_000, 65_535, 70_000, 200_000,
+    0, 1, 100, 4096, 16_383, 16_384, 32_767, 32_768, 32_769, 65_535, 70_000, 200_000,
 ];
 
 fn letters(index: usize, length: usize) -> Vec<u8> {

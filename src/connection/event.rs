@@ -147,7 +147,7 @@ pub(super) enum BinaryPlace<'i> {
 }
 
 impl Binary<'_> {
-    /// The payload, owned. Payloads shorter than 4 KiB are copied, since a copy is as cheap as
+    /// The payload, owned. Payloads shorter than 32 KiB are copied, since a copy is as cheap as
     /// sharing and does not keep the read block alive; larger ones are split off the block.
     #[inline]
     pub fn into_bytes(self) -> Bytes {

@@ -36,9 +36,10 @@ const FIRST_READ: usize = 4 * 1024;
 /// longer saves system calls worth its cache footprint.
 const LARGEST_READ: usize = 64 * 1024;
 
-/// Payloads below this are copied when they are detached: a copy of this size costs as much as the
-/// reference counting that it saves, and a message that is kept does not pin a read block.
-const DETACH_BY_COPY: usize = 4 * 1024;
+/// Payloads below this are copied when they are detached: a copy of this size costs less than
+/// clearing the memory that would take the place of what was split off the block, and a message that
+/// is kept does not pin a read block.
+const DETACH_BY_COPY: usize = 32 * 1024;
 
 /// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
 /// again.

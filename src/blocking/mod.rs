@@ -87,11 +87,11 @@
 
 mod accept;
 mod connect;
-#[cfg(all(test, feature = "rustls", not(any(shuttle, fullduplex_model))))]
-mod faults;
 mod maybe_tls;
 mod split;
 mod stream;
+#[cfg(all(test, feature = "rustls", not(any(shuttle, fullduplex_model))))]
+mod tests;
 #[cfg(feature = "rustls")]
 mod tls;
 mod websocket;

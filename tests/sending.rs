@@ -434,21 +434,6 @@ fn a_full_queue_refuses_and_recovers() {
     }
 }
 
-/// W1: a message that was refused says why, in the words of the error that it comes with.
-#[test]
-fn a_refused_message_says_why() {
-    let mut server = End::new(Role::Server, &max_outgoing(0));
-    let full = server.connection.send(Message::text("kept")).unwrap_err();
-    server.receive_eof();
-    let closed = server.connection.send(Message::text("kept")).unwrap_err();
-    for (unsent, error) in [(full, SendError::Full), (closed, SendError::Closed)] {
-        assert_eq!(unsent.to_string(), error.to_string());
-        let source = std::error::Error::source(&unsent).unwrap();
-        assert_eq!(source.downcast_ref(), Some(&error));
-        assert_eq!(SendError::from(unsent), error);
-    }
-}
-
 /// W1: exactly at the mark sending is refused, one byte below it is not.
 #[test]
 fn the_high_water_mark_is_exact() {

@@ -93,13 +93,13 @@ fn an_assembled_message_is_detached_without_a_copy() {
     for role in ROLES {
         let parts = |kind| {
             [
-                frame(role, kind, &[b'a'; 20_000]),
+                frame(role, kind, &vec![b'a'; 20_000]),
                 frame(role, 0x89, b"between"),
-                frame(role, 0x80, &[b'b'; 20_000]),
+                frame(role, 0x80, &vec![b'b'; 20_000]),
             ]
             .concat()
         };
-        let whole = [[b'a'; 20_000], [b'b'; 20_000]].concat();
+        let whole = [vec![b'a'; 20_000], vec![b'b'; 20_000]].concat();
         let mut connection = connection(role, &Config::default());
         let mut inbox = Inbox::new();
         filled(&mut inbox, &parts(0x02));

@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     clippy::expect_used,
+    clippy::field_reassign_with_default,
     clippy::indexing_slicing,
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
@@ -173,10 +174,7 @@ impl Opener for Own {
 }
 
 /// As a socket is split that has TLS on it.
-fn halves(
-    scene: &Scene,
-    line: &Hostile,
-) -> Result<Halves<impl Read + use<>, impl Write + Send + use<>>, Error> {
+fn halves(scene: &Scene, line: &Hostile) -> Halves<impl Read + use<>, impl Write + Send + use<>> {
     let mut tls = Tls::new(line, scene.role);
     loop {
         line.state().start();

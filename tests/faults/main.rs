@@ -24,7 +24,7 @@ use std::io::ErrorKind;
 
 use common::hostile::{Fault, On};
 use scenes::Stage;
-use stagecraft::{INTERRUPTED, Stagecraft, TROUBLES, Trouble, assert_enough, ever, once};
+use stagecraft::{INTERRUPTED, Stagecraft, TROUBLES, assert_enough, ever, once};
 
 /// How many runs there are at least, for each adapter: all together are more than 20,000.
 const RUNS: usize = 7000;
@@ -80,7 +80,7 @@ fn futures() {
 /// What can be asked of the TLS streams of others. They wait for a stream that takes nothing, and
 /// tokio-rustls gives up when it is interrupted, which no socket of tokio's ever is.
 #[cfg(feature = "rustls")]
-fn troubles_for_tls(but: Option<Fault>) -> Vec<Trouble> {
+fn troubles_for_tls(but: Option<Fault>) -> Vec<stagecraft::Trouble> {
     let all = TROUBLES.iter().copied();
     all.filter(|trouble| trouble.fault != Fault::Nothing || trouble.on == On::Reads)
         .filter(|trouble| Some(trouble.fault) != but)

@@ -35,11 +35,12 @@ pub(crate) fn one_way(troubles: &[Trouble]) -> Vec<Trouble> {
     one_way.collect()
 }
 
-/// What a connection is split into.
-pub(crate) type Halves<R, W> = (Reader<R>, Sender, Writer<W>);
+/// What a connection is split into, if it opens.
+pub(crate) type Halves<R, W> = Result<(Reader<R>, Sender, Writer<W>), Error>;
 
 /// Over a stream whose opening handshake is done.
-pub(crate) fn halves(scene: &Scene, line: &Hostile) -> Result<Halves<Hostile, Hostile>, Error> {
+#[allow(clippy::unnecessary_wraps, reason = "what has TLS to open can fail")]
+pub(crate) fn halves(scene: &Scene, line: &Hostile) -> Halves<Hostile, Hostile> {
     let connection = connection(scene.role, &scene.config);
     let (read, write, shutdown) = (line.clone(), line.clone(), shutdown(line.clone()));
     Ok(split_over(read, write, shutdown, connection, Inbox::new()))
@@ -59,7 +60,7 @@ pub(crate) fn shutdown(line: Hostile) -> impl Fn(Shutdown) -> io::Result<()> + S
 pub(crate) fn play_by_threads<R: Read, W: Write + Send + 'static>(
     scene: &Scene,
     stage: &Stage,
-    open: fn(&Scene, &Hostile) -> Result<Halves<R, W>, Error>,
+    open: fn(&Scene, &Hostile) -> Halves<R, W>,
 ) -> Run {
     let line = &stage.line;
     let mut run = Run::default();

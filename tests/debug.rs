@@ -11,6 +11,7 @@
 mod common;
 
 use common::pair::{BINARY, CONTINUATION, End, FIN, PING, PONG, ROLES, TEXT, frame_to, timeless};
+use fullduplex::utf8::Decoder;
 use fullduplex::{Delivery, Inbox, MaskKeys, Message, Role};
 
 const SECRET: &str = "hunter2-hunter2";
@@ -62,6 +63,20 @@ fn long_and_fragmented_texts_show_lengths() {
         assert_hidden(&shown);
         assert!(shown.contains(length));
     }
+}
+
+/// T4: the check of a text shows how much was valid, and how much of a character is awaited.
+#[test]
+fn a_check_of_text_shows_lengths() {
+    let mut decoder = Decoder::new();
+    let bytes = [SECRET.as_bytes(), b"\xe2\x82"].concat();
+    decoder.push(&bytes, |_| {}).unwrap();
+    let shown = format!("{decoder:?}");
+    assert_hidden(&shown);
+    assert!(
+        shown.contains("15") && shown.contains("carried: 2"),
+        "{shown}"
+    );
 }
 
 /// T4: messages show their kind and length.

@@ -30,7 +30,10 @@ TESTS = """
     deflate_pieces deflate_sending deflate_sharing
 """.split()
 # Minutes without optimisation: only for what the others miss.
-SLOW_TESTS = "corpus http2 deflate_differential exhaustive http_types".split()
+SLOW_TESTS = """
+    corpus http2 deflate_differential exhaustive http_types
+    allocations blocking deflate_memory handshake_floods pair_properties queueing
+""".split()
 SLOW = """
     connections_and_an_independent connections_read_an_independent the_seeds_of_
     a_message_of_the_default_limit keepalive_runs_for_a_hundred large_fragments_are_assembled
@@ -44,7 +47,7 @@ FILES = """
     src/deflate/*.rs
 """.split()
 SHARED = "codec deflated oracles".split()
-COMMON = "feed handshake pair".split()
+COMMON = "executor feed handshake hostile net pair".split()
 DEV_DEPENDENCIES = "allocation-counter flate2 miniz_oxide proptest socket2 tungstenite".split()
 
 
@@ -83,7 +86,10 @@ def prepare(tests):
     put(TREE / "tests/core/main.rs", "//! The tests of the core.\n" + "\n".join(modules) + "\n")
     put(TREE / "tests/core/common/mod.rs", "".join(f"pub mod {name};\n" for name in COMMON))
     for name in COMMON:
-        shutil.copy2(ROOT / f"tests/common/{name}.rs", TREE / f"tests/core/common/{name}.rs")
+        if (ROOT / f"tests/common/{name}").is_dir():
+            shutil.copytree(ROOT / f"tests/common/{name}", TREE / f"tests/core/common/{name}")
+        else:
+            shutil.copy2(ROOT / f"tests/common/{name}.rs", TREE / f"tests/core/common/{name}.rs")
     for name in SHARED:
         shutil.copytree(ROOT / "tests" / name, TREE / "tests/core" / name)
     for name in tests:

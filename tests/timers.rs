@@ -234,6 +234,20 @@ fn any_byte_answers_the_keepalive_ping() {
     assert_eq!(server.connection.state(), State::Open);
 }
 
+/// Asking once more before the time is told takes nothing back: what was heard was heard. A mutant
+/// found this untested.
+#[test]
+fn polling_forgets_no_sign_of_life() {
+    for role in ROLES {
+        let mut end = End::started(role, &keepalive());
+        end.receive(&frame_to(role, TEXT, b"all of it"));
+        end.poll();
+        end.poll();
+        end.connection.handle_timeout(secs(5));
+        assert_eq!(end.connection.poll_timeout(), Some(secs(5 + INTERVAL)));
+    }
+}
+
 /// Asking for events without new bytes is no sign of life.
 #[test]
 fn polling_is_no_sign_of_life() {

@@ -10,9 +10,11 @@
 
 mod common;
 
+use std::error::Error as _;
+
 use common::pair::{BINARY, CONTINUATION, End, FIN, PING, PONG, ROLES, TEXT, frame_to, timeless};
 use fullduplex::utf8::Decoder;
-use fullduplex::{Delivery, Inbox, MaskKeys, Message, Role};
+use fullduplex::{Delivery, Inbox, MaskKeys, Message, Role, SendError};
 
 const SECRET: &str = "hunter2-hunter2";
 
@@ -94,6 +96,20 @@ fn messages_show_lengths() {
     assert_hidden(&format!("{unsent:?}"));
 }
 
+/// What could not be sent says why, and hands that on.
+#[test]
+fn what_is_unsent_says_why() {
+    let mut end = End::server();
+    end.connection
+        .close(fullduplex::CloseCode::NORMAL, "")
+        .unwrap();
+    let unsent = end.connection.send(Message::text(SECRET)).unwrap_err();
+    assert_eq!(unsent.to_string(), unsent.error.to_string());
+    assert!(!unsent.to_string().is_empty());
+    let source = unsent.source().unwrap();
+    assert_eq!(source.downcast_ref(), Some(&SendError::Closed));
+}
+
 /// T4: a connection with messages in every queue, a Pong that is owed, a frame in the middle and a
 /// character cut in two shows none of it.
 #[test]
@@ -116,6 +132,9 @@ fn a_connection_shows_no_payload() {
         ] {
             assert_hidden(&shown);
         }
+        assert!(format!("{:?}", end.connection).contains("remaining: 2"));
+        let inbox = format!("{:?}", Inbox::from(SECRET.as_bytes()));
+        assert!(inbox.contains("unread: 15, message: 0, block:"), "{inbox}");
         let (receiver, sender) = end.connection.split();
         assert_hidden(&format!("{receiver:?} {sender:?}"));
     }

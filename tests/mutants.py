@@ -51,7 +51,7 @@ COMMON = "executor feed handshake hostile net pair".split()
 DEV_DEPENDENCIES = "allocation-counter flate2 miniz_oxide proptest socket2 tungstenite".split()
 
 
-def manifest():
+def manifest(dependencies=()):
     """Without examples, the workspace and what only adapters are tested with."""
     text = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     kept = []
@@ -60,7 +60,8 @@ def manifest():
         if name == "dev-dependencies":
             lines = section.splitlines()
             kept.append("\n".join([lines[0]] + [
-                line for line in lines if line.partition(" ")[0] in DEV_DEPENDENCIES]) + "\n")
+                line for line in lines
+                if line.partition(" ")[0] in [*DEV_DEPENDENCIES, *dependencies]]) + "\n")
         elif name not in ("workspace", "example") and not name.startswith("target."):
             kept.append(section)
     kept.append('[workspace]\n[profile.mutants]\ninherits = "test"\ndebug = "none"\n'
@@ -75,13 +76,13 @@ def put(path, text):
         path.write_text(text, encoding="utf-8")
 
 
-def prepare(tests):
+def prepare(tests, dependencies=()):
     shutil.rmtree(TREE / "tests", ignore_errors=True)
     for name in ("src", "tests/corpus", "tests/recorded", "tests/seeds"):
         shutil.copytree(ROOT / name, TREE / name, dirs_exist_ok=True)
     for name in ("Cargo.lock", "README.md"):
         shutil.copy2(ROOT / name, TREE / name)
-    put(TREE / "Cargo.toml", manifest())
+    put(TREE / "Cargo.toml", manifest(dependencies))
     modules = [f"mod {name};" for name in ["common", *SHARED, *tests]]
     put(TREE / "tests/core/main.rs", "//! The tests of the core.\n" + "\n".join(modules) + "\n")
     put(TREE / "tests/core/common/mod.rs", "".join(f"pub mod {name};\n" for name in COMMON))

@@ -23,16 +23,23 @@ import os
 import pathlib
 import re
 import resource
+import shutil
 import subprocess
 import time
+import zlib
 
 import mutants
 
 TREE = mutants.ROOT / "target" / "mutants_at_once"
 TARGET = TREE / "target"
-RESULTS = TREE / "results.json"
-TRACES = TREE / "traces.json"
-REACHED = TREE / "reached"
+FEATURES = "deflate,http"
+# Tests of the adapters and of memory, for what the tests of the core leave.
+ADAPTERS = """
+    async_connect async_deadlines async_memory async_wakers deflate_connection_memory linear_work
+    memory opening waiting
+""".split()
+LEFT = ("left", "unreached")
+ADAPTERS_NEED = "cap futures-util rustix tokio".split()
 # One of every function is a number that no mutant has.
 TRACE = 0xFFFF_FFFE
 SWITCH = """//! Which mutant runs: the number that stands in the standard input.
@@ -173,7 +180,7 @@ def build(found):
     mutants.put(TREE / "src/lib.rs", library)
     while True:
         lines = {source.name: source.write(dropped, constant, numbers) for source in sources}
-        answer = run(["cargo", "check", "--lib", "--message-format", "json", "--features", "deflate,http"])
+        answer = run(["cargo", "check", "--lib", "--message-format", "json", "--features", FEATURES])
         before = len(dropped), len(constant)
         rest = []
         for message in map(json.loads, answer.stdout.splitlines()):
@@ -206,14 +213,14 @@ def build(found):
     return dropped - apart, apart
 
 
-def programs():
-    """The built tests: of the core as one program, and the library's own."""
-    answer = run(["cargo", "test", "--no-run", "--profile", "mutants", "--lib", "--test", "core", "--features", "deflate,http",
+def programs(tests):
+    chosen = [word for name in tests for word in ("--test", name)]
+    answer = run(["cargo", "test", "--no-run", "--profile", "mutants", *(["--lib"] if tests == ["core"] else []), *chosen, "--features", FEATURES,
                   "--message-format", "json"])
     if answer.returncode:
         raise SystemExit(answer.stdout + answer.stderr)
     built = [json.loads(line) for line in answer.stdout.splitlines()]
-    return [b["executable"] for b in built if b.get("executable")]
+    return [b["executable"] for b in built if b.get("executable") and b["profile"]["test"]]
 
 
 def limits():
@@ -226,23 +233,33 @@ def test(program, number, names, seconds):
     def limit():
         limits()
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
-    try:
-        answer = subprocess.run(
-            [program, "-Zunstable-options", "--fail-fast", "--exact", *names], cwd=TREE, input=f"{number}\n", text=True,
-            env=os.environ | {"RUSTC_BOOTSTRAP": "1", "PROPTEST_CASES": "64", "RUST_BACKTRACE": "0",
-                              "PROPTEST_FAILURE_PERSISTENCE": "off"},
-            capture_output=True, timeout=60 + 10 * seconds, preexec_fn=limit, check=False)
-    except subprocess.TimeoutExpired:
+    answer = subprocess.Popen(
+        [program, "-Zunstable-options", "--fail-fast", "--exact", *names], cwd=TREE, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=limit,
+        env=os.environ | {"RUSTC_BOOTSTRAP": "1", "PROPTEST_CASES": "64", "RUST_BACKTRACE": "0",
+                          "PROPTEST_FAILURE_PERSISTENCE": "off"})
+    # Counted second by second: the machine may stop this together with the tests.
+    given = f"{number}\n"
+    for _ in range(60 + 10 * int(seconds)):
+        try:
+            output, _ = answer.communicate(given, timeout=1)
+            break
+        except subprocess.TimeoutExpired:
+            given = None
+    else:
+        answer.kill()
+        answer.wait()
         return "timeout"
     if answer.returncode == 0:
         return None
-    failed = re.findall(r"(?m)^test (\S+).* \.\.\. FAILED", answer.stdout)
+    failed = re.findall(r"(?m)^test (\S+).* \.\.\. FAILED", output)
     return failed[0] if failed else f"status {answer.returncode}"
 
 
 def trace(built, anew):
     """How long each test takes, and which functions it reaches."""
-    known = json.loads(TRACES.read_text()) if TRACES.exists() and not anew else {}
+    traced, reached_file = TREE / "traces.json", TREE / "reached"
+    known = json.loads(traced.read_text()) if traced.exists() and not anew else {}
     traces = {}
     for program in built:
         kind = pathlib.Path(program).name.rsplit("-", 1)[0]
@@ -254,16 +271,16 @@ def trace(built, anew):
             if key in known:
                 traces[key] = known[key]
                 continue
-            REACHED.unlink(missing_ok=True)
+            reached_file.unlink(missing_ok=True)
             start = time.monotonic()
             failed = test(program, TRACE, [name], 600)
             if failed:
                 print(f"fails without a mutant: {name}: {failed}", flush=True)
                 continue
-            data = REACHED.read_bytes() if REACHED.exists() else b""
+            data = reached_file.read_bytes() if reached_file.exists() else b""
             reached = sorted({int.from_bytes(data[i:i + 4], "little") for i in range(0, len(data), 4)})
             traces[key] = {"seconds": time.monotonic() - start, "reached": reached}
-        TRACES.write_text(json.dumps(traces))
+        traced.write_text(json.dumps(traces))
     return traces
 
 
@@ -282,51 +299,83 @@ def attempt(mutant, built, traces, slow):
             kind = pathlib.Path(program).name.rsplit("-", 1)[0] + " "
             own = [n.removeprefix(kind) for n in batch if n.startswith(kind)]
             while own:
-                seconds = 20 + 6 * sum(traces[kind + n]["seconds"] for n in own)
+                seconds = 4 + 4 * sum(traces[kind + n]["seconds"] for n in own)
                 caught = test(program, mutant["number"], own, seconds)
                 if not caught:
                     break
                 # A test that only fails in this company says nothing.
-                if caught not in own or test(program, mutant["number"], [caught], seconds):
+                if caught not in own or (test(program, mutant["number"], [caught], seconds)
+                                         and not test(program, 0, [caught], seconds)):
                     return "caught by " + caught
                 own.remove(caught)
     return "left"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--left", action="store_true")
-    parser.add_argument("--again", action="store_true")
-    parser.add_argument("--trace", action="store_true")
-    parser.add_argument("paths", nargs="*")
-    arguments = parser.parse_args()
-    mutants.TREE = TREE
-    mutants.prepare(mutants.TESTS + mutants.SLOW_TESTS)
+def everything(adapters):
+    """Builds all of it; remembers what for `--built`."""
+    if adapters:
+        mutants.prepare([], ADAPTERS_NEED)
+        shutil.rmtree(TREE / "tests/core")
+        for name in (*ADAPTERS, *mutants.SHARED, "common"):
+            if (mutants.ROOT / "tests" / name).is_dir():
+                shutil.copytree(mutants.ROOT / "tests" / name, TREE / "tests" / name)
+            else:
+                shutil.copy2(mutants.ROOT / f"tests/{name}.rs", TREE / f"tests/{name}.rs")
+    else:
+        mutants.prepare(mutants.TESTS + mutants.SLOW_TESTS)
     manifest = (TREE / "Cargo.toml").read_text(encoding="utf-8")
     mutants.put(TREE / "Cargo.toml", manifest.replace('debug = "none"\n', 'debug = "none"\nopt-level = 1\n'))
     found = listed()
     unviable, apart = build(found)
-    built = programs()
+    built = programs(ADAPTERS if adapters else ["core"])
+    (TREE / "built.json").write_text(json.dumps([found, [*unviable], [*apart], built]))
+    return found, unviable, apart, built
+
+
+def main():
+    global TREE, FEATURES
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--left", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--trace", action="store_true")
+    parser.add_argument("--built", action="store_true")
+    parser.add_argument("--adapters", action="store_true")
+    parser.add_argument("paths", nargs="*")
+    arguments = parser.parse_args()
+    core_file, results_file = TREE / "results.json", TREE / "results.json"
+    if arguments.adapters:
+        results_file = TREE / "with_adapters.json"
+    results = json.loads(results_file.read_text()) if results_file.exists() and not arguments.again else {}
+    if arguments.adapters:
+        FEATURES = "deflate,http,tokio,futures"
+        TREE = mutants.ROOT / "target" / "mutants_with_adapters"
+    mutants.TREE = TREE
+    if arguments.built:
+        found, unviable, apart, built = json.loads((TREE / "built.json").read_text())
+    else:
+        found, unviable, apart, built = everything(arguments.adapters)
     print("built", flush=True)
     traces = trace(built, arguments.trace)
     print(f"{len(traces)} tests, {sum(t['seconds'] for t in traces.values()):.0f} s", flush=True)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() and not arguments.again else {}
     results = {m["name"]: results[m["name"]] for m in found if m["name"] in results}
-    for mutant in found:
+    # In no order, so that a run that is cut short is a fair sample.
+    for mutant in sorted(found, key=lambda mutant: zlib.crc32(mutant["name"].encode())):
         name, number = mutant["name"], mutant["number"]
         if number in unviable or number in apart:
             results[name] = "does not build" if number in unviable else "cannot be switched"
             continue
         if arguments.paths and not any(name.startswith(path) for path in arguments.paths):
             continue
+        if arguments.adapters and json.loads(core_file.read_text()).get(name) not in LEFT:
+            continue
         old = results.get(name, "new")
-        if old == "new" or (arguments.left and old in ("left", "unreached")):
+        if old == "new" or (arguments.left and old in LEFT):
             start = time.monotonic()
-            results[name] = attempt(mutant, built, traces, arguments.left)
-            RESULTS.write_text(json.dumps(results, indent=1))
+            results[name] = attempt(mutant, built, traces, arguments.left or arguments.adapters)
+            results_file.write_text(json.dumps(results, indent=1))
             if not results[name].startswith("caught"):
                 print(f"{results[name]}: {name} ({time.monotonic() - start:.1f} s)", flush=True)
-    RESULTS.write_text(json.dumps(results, indent=1))
+    results_file.write_text(json.dumps(results, indent=1))
     table = collections.Counter()
     for name, result in results.items():
         layer = "/".join(re.split(r"[/:]", name)[:2])

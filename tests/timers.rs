@@ -17,7 +17,7 @@ use common::pair::{
     BINARY, CLOSE, CONTINUATION, End, FIN, PING, PONG, Pair, ROLES, TEXT, close_body, frame_to,
     no_timeouts, timeless,
 };
-use fullduplex::{CloseCode, Config, Keepalive, ReceiveError, Role, State};
+use fullduplex::{CloseCode, Config, Inbox, Keepalive, ReceiveError, Role, State};
 
 const INTERVAL: u64 = 20;
 const PATIENCE: u64 = 7;
@@ -245,6 +245,18 @@ fn polling_forgets_no_sign_of_life() {
         end.poll();
         end.connection.handle_timeout(secs(5));
         assert_eq!(end.connection.poll_timeout(), Some(secs(5 + INTERVAL)));
+    }
+}
+
+/// The bytes that an inbox is made of count as well, if there are any. A mutant found this untested.
+#[test]
+fn what_an_inbox_is_made_of_counts_as_life() {
+    for (bytes, due) in [(&[BINARY][..], INTERVAL + 5), (b"", INTERVAL)] {
+        let mut end = End::started(Role::Server, &keepalive());
+        end.inbox = Inbox::from(bytes);
+        end.poll();
+        end.connection.handle_timeout(secs(5));
+        assert_eq!(end.connection.poll_timeout(), Some(secs(due)));
     }
 }
 

@@ -13,6 +13,7 @@ mod common;
 use std::error::Error as _;
 
 use common::pair::{BINARY, CONTINUATION, End, FIN, PING, PONG, ROLES, TEXT, frame_to, timeless};
+use fullduplex::handshake::client;
 use fullduplex::utf8::Decoder;
 use fullduplex::{Delivery, Inbox, MaskKeys, Message, Role, SendError};
 
@@ -96,6 +97,17 @@ fn messages_show_lengths() {
     assert_hidden(&format!("{unsent:?}"));
 }
 
+/// T4: a handshake shows how far it is, and not the request, which may hold credentials.
+#[test]
+fn a_handshake_shows_no_request() {
+    let request = client::Request::new("ws://a.test/").unwrap();
+    let request = request.header("Authorization", SECRET).unwrap();
+    let handshake = client::Handshake::new(request, timeless(), MaskKeys::seeded([7; 32]));
+    let shown = format!("{handshake:?}");
+    assert_hidden(&shown);
+    assert!(shown.contains("at_eof: false"), "{shown}");
+}
+
 /// What could not be sent says why, and hands that on.
 #[test]
 fn what_is_unsent_says_why() {
@@ -133,6 +145,8 @@ fn a_connection_shows_no_payload() {
             assert_hidden(&shown);
         }
         assert!(format!("{:?}", end.connection).contains("remaining: 2"));
+        let outgoing = format!("{:?}", end.connection.outgoing());
+        assert!(outgoing.contains("len: "), "{outgoing}");
         let inbox = format!("{:?}", Inbox::from(SECRET.as_bytes()));
         assert!(inbox.contains("unread: 15, message: 0, block:"), "{inbox}");
         let (receiver, sender) = end.connection.split();

@@ -35,11 +35,10 @@ TARGET = TREE / "target"
 FEATURES = "deflate,http"
 # Tests of the adapters and of memory, for what the tests of the core leave.
 ADAPTERS = """
-    async_connect async_deadlines async_memory async_wakers deflate_connection_memory linear_work
-    memory opening waiting
+    async_deadlines async_memory deflate_connection_memory memory opening split waiting
 """.split()
 LEFT = ("left", "unreached")
-ADAPTERS_NEED = "cap futures-util rustix tokio".split()
+ADAPTERS_NEED = "cap futures-util tokio".split()
 # One of every function is a number that no mutant has.
 TRACE = 0xFFFF_FFFE
 SWITCH = """//! Which mutant runs: the number that stands in the standard input.

@@ -108,6 +108,20 @@ fn a_handshake_shows_no_request() {
     assert!(shown.contains("at_eof: false"), "{shown}");
 }
 
+/// T4: a proxy shows whether there are credentials, and not which.
+#[test]
+fn a_proxy_shows_no_credentials() {
+    for (url, has) in [
+        (format!("http://user:{SECRET}@a.test:3128"), true),
+        ("http://a.test:3128".into(), false),
+    ] {
+        let shown = format!("{:?}", url.parse::<client::Proxy>().unwrap());
+        assert_hidden(&shown);
+        let expected = format!("url: http://a.test:3128, has_credentials: {has}");
+        assert!(shown.contains(&expected), "{shown}");
+    }
+}
+
 /// What could not be sent says why, and hands that on.
 #[test]
 fn what_is_unsent_says_why() {

@@ -55,6 +55,15 @@ fn every_status_has_its_reason() {
     }
 }
 
+/// Found by a mutant.
+#[test]
+fn headers_know_whether_there_are_any() {
+    let response = Response::new(200).unwrap();
+    assert!(response.headers().is_empty());
+    let response = response.header("X-Some", "thing").unwrap();
+    assert!(!response.headers().is_empty());
+}
+
 /// R6455-4.2.2-05, R6455-9-01: what is not configured is not accepted, and what is not offered not
 /// used.
 #[test]

@@ -71,6 +71,12 @@ def run(command, **options):
                           **options)
 
 
+def put_whole(path, text):
+    part = path.with_suffix(f".{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
 def listed():
     """All mutants, with a number each."""
     files = [word for name in mutants.FILES for word in ("--file", name)]
@@ -371,10 +377,13 @@ def main():
         if old == "new" or (arguments.left and old in LEFT):
             start = time.monotonic()
             results[name] = attempt(mutant, built, traces, arguments.left or arguments.adapters)
-            results_file.write_text(json.dumps(results, indent=1))
+            # There may be another run, of other mutants.
+            if results_file.exists():
+                results |= json.loads(results_file.read_text()) | {name: results[name]}
+            put_whole(results_file, json.dumps(results, indent=1))
             if not results[name].startswith("caught"):
                 print(f"{results[name]}: {name} ({time.monotonic() - start:.1f} s)", flush=True)
-    results_file.write_text(json.dumps(results, indent=1))
+    put_whole(results_file, json.dumps(results, indent=1))
     table = collections.Counter()
     for name, result in results.items():
         layer = "/".join(re.split(r"[/:]", name)[:2])

@@ -260,6 +260,23 @@ fn what_an_inbox_is_made_of_counts_as_life() {
     }
 }
 
+/// Where both deadlines are the same moment, the peer that does not answer counts. A mutant found this
+/// untested.
+#[test]
+fn an_answer_that_is_due_goes_before_idleness() {
+    for (idle, error) in [
+        (INTERVAL + PATIENCE, Some(ReceiveError::KeepaliveTimeout)),
+        (INTERVAL + PATIENCE - 1, None),
+    ] {
+        let mut config = keepalive();
+        config.timeouts.idle = Some(secs(idle));
+        let mut end = End::started(Role::Server, &config);
+        assert_eq!(end.at(secs(INTERVAL)), [PING]);
+        assert_eq!(end.at(secs(idle)), [CLOSE]);
+        assert_eq!(end.error, error);
+    }
+}
+
 /// Asking for events without new bytes is no sign of life.
 #[test]
 fn polling_is_no_sign_of_life() {

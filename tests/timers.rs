@@ -260,6 +260,17 @@ fn what_an_inbox_is_made_of_counts_as_life() {
     }
 }
 
+/// A read that brought nothing is no sign of life. A mutant found this untested.
+#[test]
+fn a_read_of_nothing_is_no_sign_of_life() {
+    let mut end = End::started(Role::Server, &keepalive());
+    assert!(!end.inbox.spare(0).is_empty());
+    end.inbox.received(0);
+    end.poll();
+    end.connection.handle_timeout(secs(5));
+    assert_eq!(end.connection.poll_timeout(), Some(secs(INTERVAL)));
+}
+
 /// Where both deadlines are the same moment, the peer that does not answer counts. A mutant found this
 /// untested.
 #[test]

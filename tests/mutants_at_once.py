@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Tries all mutants that cargo-mutants lists with one build.
 
-    tests/mutants_at_once.py [--left] [--again] [PATHS...]
-
-    tests/mutants_at_once.py                          all that have not been tried
-    tests/mutants_at_once.py src/frame                those of some files
-    tests/mutants_at_once.py --left                   those that are left, once more
-    tests/mutants_at_once.py --again                  all, from the start
+    tests/mutants_at_once.py [PATHS...]             all that have not been tried, of some files
+    tests/mutants_at_once.py --left                 those that are left, with the slow tests too
+    tests/mutants_at_once.py --adapters             those that are left, with tests of the adapters
+    tests/mutants_at_once.py --again                all, from the start
+    tests/mutants_at_once.py --built                as the above, with what was built the last time
+    tests/mutants_at_once.py --trace                as the above, after a change of existing tests
 
 cargo-mutants builds each of its two thousand mutants. Here each function holds the bodies of all of
 its mutants, and a number that the test process is given says which of them runs. What does not
@@ -38,8 +38,8 @@ ADAPTERS = """
     async_deadlines async_memory deflate_connection_memory memory opening split waiting
 """.split()
 LEFT = ("left", "unreached")
-ADAPTERS_NEED = "cap futures-util tokio".split()
-# One of every function is a number that no mutant has.
+ADAPTERS_NEED = "cap tokio".split()
+# No mutant: each function that runs is noted.
 TRACE = 0xFFFF_FFFE
 SWITCH = """//! Which mutant runs: the number that stands in the standard input.
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -67,8 +67,8 @@ pub(crate) fn active(function: usize) -> u32 {
 
 def run(command, **options):
     environment = os.environ | {"RUSTC_BOOTSTRAP": "1", "CARGO_TARGET_DIR": str(TARGET)}
-    return subprocess.run(command, cwd=TREE, env=environment, text=True, capture_output=True, check=False,
-                          **options)
+    return subprocess.run(command, cwd=TREE, env=environment, text=True, capture_output=True,
+                          check=False, **options)
 
 
 def put_whole(path, text):
@@ -176,16 +176,18 @@ def build(found):
     dropped = {names[name] for name in known["dropped"] if name in names}
     constant = set(known["constant"])
     # Each body has a type of its own.
-    constant |= {m["function"]["function_name"] for m in switched if "-> impl" in m["function"]["return_type"]}
+    constant |= {m["function"]["function_name"] for m in switched
+                 if "-> impl" in m["function"]["return_type"]}
     mutants.put(TREE / "src/mutant.rs", SWITCH.replace("FUNCTIONS", str(len(numbers))).replace(
         "TRACE", str(TRACE)))
     library = (TREE / "src/lib.rs").read_text(encoding="utf-8")
-    library = re.sub(r"(?m)^mod connection;|^pub mod connection;", r"mod mutant;\n\g<0>", library, count=1)
+    library = library.replace("\npub mod connection;", "\nmod mutant;\npub mod connection;")
     assert "mod mutant;" in library
     mutants.put(TREE / "src/lib.rs", library)
     while True:
         lines = {source.name: source.write(dropped, constant, numbers) for source in sources}
-        answer = run(["cargo", "check", "--lib", "--message-format", "json", "--features", FEATURES])
+        answer = run(["cargo", "check", "--lib", "--message-format", "json",
+                      "--features", FEATURES])
         before = len(dropped), len(constant)
         rest = []
         for message in map(json.loads, answer.stdout.splitlines()):
@@ -198,11 +200,11 @@ def build(found):
             if own:
                 dropped |= own
             elif called:
-                last = re.sub(r"<.*?>", "", called.group(1)).split("::")
-                constant |= {f["function"]["function_name"] for f in switched
-                             if f["function"]["function_name"].split("::")[-1] == last[-1]
-                             and re.sub(r"<.*?>", "", f["function"]["function_name"]).split("::")[-2:]
-                             == last[-len(f["function"]["function_name"].split("::")):][-2:]}
+                # What a constant calls has to stay as it is.
+                last = re.sub(r"<.*?>", "", called.group(1)).split("::")[-2:]
+                names_of = {f["function"]["function_name"] for f in switched}
+                constant |= {name for name in names_of
+                             if name.split("::") in (last, last[-1:])}
                 rest.append(message["rendered"])
             else:
                 rest.append(message["rendered"])
@@ -214,16 +216,21 @@ def build(found):
             break
         if before == (len(dropped), len(constant)):
             raise SystemExit("\n".join(rest) or answer.stderr)
-    apart = {m["number"] for m in found if not m["function"] or m["function"]["function_name"] in constant}
+    apart = {m["number"] for m in found
+             if not m["function"] or m["function"]["function_name"] in constant}
     return dropped - apart, apart
 
 
 def programs(tests):
     chosen = [word for name in tests for word in ("--test", name)]
-    answer = run(["cargo", "test", "--no-run", "--profile", "mutants", *(["--lib"] if tests == ["core"] else []), *chosen, "--features", FEATURES,
-                  "--message-format", "json"])
+    if tests == ["core"]:
+        chosen.append("--lib")
+    answer = run(["cargo", "test", "--no-run", "--profile", "mutants", *chosen,
+                  "--features", FEATURES, "--message-format", "json"])
     if answer.returncode:
-        raise SystemExit(answer.stdout + answer.stderr)
+        raise SystemExit("\n".join(
+            message["message"]["rendered"] for message in map(json.loads, answer.stdout.splitlines())
+            if message.get("message", {}).get("level") == "error"))
     built = [json.loads(line) for line in answer.stdout.splitlines()]
     return [b["executable"] for b in built if b.get("executable") and b["profile"]["test"]]
 
@@ -234,7 +241,7 @@ def limits():
 
 
 def test(program, number, names, seconds):
-    """Whether the tests pass within so much of the processor. A machine may be stopped meanwhile."""
+    """Which test fails within so much time of the processor, if one does."""
     def limit():
         limits()
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
@@ -283,7 +290,8 @@ def trace(built, anew):
                 print(f"fails without a mutant: {name}: {failed}", flush=True)
                 continue
             data = reached_file.read_bytes() if reached_file.exists() else b""
-            reached = sorted({int.from_bytes(data[i:i + 4], "little") for i in range(0, len(data), 4)})
+            reached = sorted({int.from_bytes(data[i:i + 4], "little")
+                              for i in range(0, len(data), 4)})
             traces[key] = {"seconds": time.monotonic() - start, "reached": reached}
         traced.write_text(json.dumps(traces))
     return traces
@@ -291,7 +299,8 @@ def trace(built, anew):
 
 def attempt(mutant, built, traces, slow):
     """The test that catches a mutant."""
-    reaching = [(t["seconds"], name) for name, t in traces.items() if mutant["place"] in t["reached"]]
+    reaching = [(t["seconds"], name) for name, t in traces.items()
+                if mutant["place"] in t["reached"]]
     if not reaching:
         return "unreached"
     quick = sorted((len(traces[n]["reached"]), n) for s, n in reaching if s < 0.05)
@@ -329,7 +338,8 @@ def everything(adapters):
     else:
         mutants.prepare(mutants.TESTS + mutants.SLOW_TESTS)
     manifest = (TREE / "Cargo.toml").read_text(encoding="utf-8")
-    mutants.put(TREE / "Cargo.toml", manifest.replace('debug = "none"\n', 'debug = "none"\nopt-level = 1\n'))
+    manifest = manifest.replace('debug = "none"\n', 'debug = "none"\nopt-level = 1\n')
+    mutants.put(TREE / "Cargo.toml", manifest)
     found = listed()
     unviable, apart = build(found)
     built = programs(ADAPTERS if adapters else ["core"])
@@ -350,9 +360,11 @@ def main():
     core_file, results_file = TREE / "results.json", TREE / "results.json"
     if arguments.adapters:
         results_file = TREE / "with_adapters.json"
-    results = json.loads(results_file.read_text()) if results_file.exists() and not arguments.again else {}
+    results = {}
+    if results_file.exists() and not arguments.again:
+        results = json.loads(results_file.read_text())
     if arguments.adapters:
-        FEATURES = "deflate,http,tokio,futures"
+        FEATURES = "deflate,http,tokio"
         TREE = mutants.ROOT / "target" / "mutants_with_adapters"
     mutants.TREE = TREE
     if arguments.built:

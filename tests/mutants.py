@@ -32,7 +32,7 @@ TESTS = """
 # Minutes without optimisation: only for what the others miss.
 SLOW_TESTS = """
     corpus http2 deflate_differential exhaustive http_types
-    allocations blocking deflate_memory handshake_floods pair_properties queueing
+    allocations blocking deflate_memory deflate_threads handshake_floods pair_properties queueing
 """.split()
 SLOW = """
     connections_and_an_independent connections_read_an_independent the_seeds_of_

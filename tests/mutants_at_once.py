@@ -307,7 +307,7 @@ def attempt(mutant, built, traces, slow):
     first = {n for _, n in quick[:30]}
     batches = [first, {n for _, n in quick} - first, {n for s, n in reaching if 0.05 <= s < 0.5}]
     if slow:
-        batches += [{n for s, n in reaching if 0.5 <= s < 3}, {n for s, n in reaching if s >= 3}]
+        batches.append({n for s, n in reaching if 0.5 <= s < 3})
     for batch in batches:
         for program in built:
             kind = pathlib.Path(program).name.rsplit("-", 1)[0] + " "

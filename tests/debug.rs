@@ -15,7 +15,7 @@ use std::error::Error as _;
 use common::pair::{BINARY, CONTINUATION, End, FIN, PING, PONG, ROLES, TEXT, frame_to, timeless};
 use fullduplex::handshake::client;
 use fullduplex::utf8::Decoder;
-use fullduplex::{Delivery, Inbox, MaskKeys, Message, Role, SendError};
+use fullduplex::{Delivery, Inbox, Limits, MaskKeys, Message, Role, SendError};
 
 const SECRET: &str = "hunter2-hunter2";
 
@@ -115,7 +115,13 @@ fn a_proxy_shows_no_credentials() {
         (format!("http://user:{SECRET}@a.test:3128"), true),
         ("http://a.test:3128".into(), false),
     ] {
-        let shown = format!("{:?}", url.parse::<client::Proxy>().unwrap());
+        let proxy: client::Proxy = url.parse().unwrap();
+        let target = "ws://b.test/".parse().unwrap();
+        let tunnel = client::Tunnel::new(&proxy, &target, Limits::default(), None);
+        let shown = format!("{tunnel:?}");
+        assert_hidden(&shown);
+        assert!(shown.contains("protocol: \"http\""), "{shown}");
+        let shown = format!("{proxy:?}");
         assert_hidden(&shown);
         let expected = format!("url: http://a.test:3128, has_credentials: {has}");
         assert!(shown.contains(&expected), "{shown}");
@@ -145,7 +151,8 @@ fn a_connection_shows_no_payload() {
         config.max_frame_payload = Some(4);
         let mut end = End::new(role, &config);
         end.connection.send_text(SECRET).unwrap();
-        end.connection.send(Message::text(SECRET)).unwrap(); // waits unframed
+        let long = Message::text(SECRET.repeat(10_000));
+        end.connection.send(long).unwrap(); // waits unframed
         end.receive_frame(PING, SECRET.as_bytes());
         let frame = frame_to(role, TEXT, SECRET.as_bytes());
         end.receive(&frame[..frame.len() - 2]);
@@ -158,7 +165,9 @@ fn a_connection_shows_no_payload() {
         ] {
             assert_hidden(&shown);
         }
-        assert!(format!("{:?}", end.connection).contains("remaining: 2"));
+        let shown = format!("{:?}", end.connection);
+        assert!(shown.contains("remaining: 2"), "{shown}");
+        assert!(shown.contains(" bytes)]"), "{shown}"); // the message that waits
         let outgoing = format!("{:?}", end.connection.outgoing());
         assert!(outgoing.contains("len: "), "{outgoing}");
         let inbox = format!("{:?}", Inbox::from(SECRET.as_bytes()));

@@ -275,3 +275,32 @@ fn an_outcome_is_final() {
     server.receive_eof();
     assert_eq!(server.connection.outcome(), outcome);
 }
+
+/// In one line: who ended it, and what the peer said or what went wrong. A mutant found this untested.
+#[test]
+fn an_outcome_can_be_shown() {
+    let mut end = End::server();
+    end.receive_close(1001, "bye");
+    end.receive_eof();
+    let shown = end.connection.outcome().unwrap().to_string();
+    assert!(
+        shown.starts_with("closed by the peer, peer said "),
+        "{shown}"
+    );
+    assert!(shown.contains("1001") && shown.contains("bye"), "{shown}");
+
+    let mut end = End::client();
+    local_close(&mut end);
+    end.receive_close(1000, "");
+    end.receive_eof();
+    let shown = end.connection.outcome().unwrap().to_string();
+    assert!(
+        shown.starts_with("closed by this end, peer said "),
+        "{shown}"
+    );
+
+    let mut end = End::server();
+    end.receive_eof();
+    let shown = end.connection.outcome().unwrap().to_string();
+    assert_eq!(shown, format!("failed: {}", ReceiveError::UnexpectedEof));
+}

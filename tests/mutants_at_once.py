@@ -35,7 +35,8 @@ TARGET = TREE / "target"
 FEATURES = "deflate,http"
 # Tests of the adapters and of memory, for what the tests of the core leave.
 ADAPTERS = """
-    async_deadlines async_memory deflate_connection_memory memory opening split waiting
+    async_deadlines async_memory deflate_connection_memory memory opening split split_ends
+    split_over waiting
 """.split()
 LEFT = ("left", "unreached")
 ADAPTERS_NEED = "cap tokio".split()

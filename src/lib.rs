@@ -99,6 +99,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate self as fullduplex; // what unit tests share with `tests`
 
 #[cfg(any(feature = "tokio", feature = "futures"))]
 pub mod asynchronous;

@@ -33,6 +33,7 @@ for_each_adapter! {
     who_finds_the_stream_broken_wakes_who_waited_for_it,
     an_end_that_one_half_sees_ends_the_other,
     a_close_frame_of_one_half_ends_the_other,
+    who_receives_beside_a_sink_takes_no_wake_up_along,
     halves_echo_over_a_narrow_stream,
     a_shared_socket_echoes_over_a_narrow_stream,
     forwarding_ends_with_a_closing_handshake,
@@ -225,6 +226,23 @@ fn a_close_frame_of_one_half_ends_the_other<A: Adapter>() {
 const COUNT: usize = 60;
 
 /// Messages of all sizes, with Pings between them.
+/// Two tasks on a socket that was not split: the one that receives tries to write, too, is what the
+/// stream remembers from then on, and goes away with a message.
+fn who_receives_beside_a_sink_takes_no_wake_up_along<A: Adapter>() {
+    let stream = Hostile::new(b"", After::Silence).with_room(0);
+    let (mut sink, mut messages) = StreamExt::split(A::open(Role::Server, &timeless(), &stream));
+    let mut executor = Executor::new();
+    let sent = executor.spawn(async move { sink.send(Message::text("hello")).await });
+    assert_eq!(executor.run_until_stuck(), 1);
+    let received = executor.spawn(async move { messages.next().await });
+    stream.push_input(&frame_to(Role::Server, BINARY, b"x"));
+    assert_eq!(executor.run_until_stuck(), 1);
+    assert!(received.take().unwrap().unwrap().is_ok());
+    stream.make_room(1000);
+    assert_eq!(executor.run_until_stuck(), 0);
+    sent.take().unwrap().unwrap();
+}
+
 fn many() -> Vec<u8> {
     let role = Role::Server;
     let message = |size| frame_to(role, BINARY, &vec![1; size * 3]);

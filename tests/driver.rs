@@ -29,6 +29,7 @@ for_each_socket! {
     a_stream_that_takes_nothing_is_an_error,
     what_came_before_writing_failed_is_delivered,
     what_the_stream_buffers_is_flushed,
+    the_peers_end_is_not_awaited_after_writing_failed,
     a_half_closed_peer_gets_the_close_frame,
     a_flood_around_close_frames_is_dropped,
 }
@@ -210,6 +211,26 @@ fn what_came_before_writing_failed_is_delivered<O: Opener>() {
         };
         assert_eq!(block_on(talk, || stream.stir()), count);
         assert!(stream.state().faults > usize::from(interrupted));
+    }
+}
+
+/// W8: the answer to the peer's Close frame cannot be written, although the stream can still be
+/// ended. The peer, who waits for that answer, need not end its side before we do. What the faults of
+/// TLS found.
+fn the_peers_end_is_not_awaited_after_writing_failed<O: Opener>() {
+    for role in ROLES {
+        let reset = Fault::Error(ErrorKind::ConnectionReset);
+        let stream = Hostile::new(&close_to(role, 1000, "bye"), After::Silence).with_fault(
+            reset,
+            On::Writes,
+            Steps::Only(0),
+        );
+        let mut socket = open::<O>(role, &stream);
+        let (seen, result) = converse(&mut socket, &stream);
+        assert_eq!(seen, [closed(1000, "bye")]);
+        result.unwrap();
+        assert_eq!(stream.state().faults, 1);
+        assert_eq!(socket.connection().state(), State::Closed);
     }
 }
 

@@ -265,6 +265,43 @@ fn plain_requests_are_handed_over() {
     }
 }
 
+/// The names of RFC 9110, section 15, for what a server may answer instead of opening; a status that
+/// is not in this list has an empty one.
+#[test]
+fn statuses_are_named() {
+    for (status, name) in [
+        (200, "OK"),
+        (204, "No Content"),
+        (206, ""),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (408, "Request Timeout"),
+        (410, "Gone"),
+        (418, ""),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (502, "Bad Gateway"),
+        (503, "Service Unavailable"),
+        (505, "HTTP Version Not Supported"),
+    ] {
+        let bytes = Response::new(status).unwrap().to_bytes();
+        let line = format!("HTTP/1.1 {status} {name}\r\n");
+        assert!(bytes.starts_with(line.as_bytes()), "{line}");
+    }
+}
+
 #[test]
 fn responses_without_a_body_announce_none() {
     for status in [204, 304] {

@@ -145,9 +145,27 @@ fn an_allow_list_holds_origins_only() {
             "{bad:?}"
         );
     }
-    let policy = OriginPolicy::allow(["HTTP://A.test:80", "https://[0::1]", "app://x"]).unwrap();
-    for good in ["http://a.test", "https://[::1]:443", "app://x"] {
+    let list = [
+        "HTTP://A.test:80",
+        "https://[0::1]",
+        "https://10.0.0.7:8443",
+        "app://x",
+    ];
+    let policy = OriginPolicy::allow(list).unwrap();
+    for good in [
+        "http://a.test",
+        "https://[::1]:443",
+        "https://10.0.0.7:08443",
+        "app://x",
+    ] {
         assert!(policy.allows(Some(good), None), "{good}");
+    }
+    for bad in [
+        "https://10.0.0.7",
+        "http://10.0.0.7:8443",
+        "https://10.0.0.70:8443",
+    ] {
+        assert!(!policy.allows(Some(bad), None), "{bad}");
     }
     let nobody = OriginPolicy::allow::<[&str; 0]>([]).unwrap();
     assert!(!nobody.allows(Some("https://good.com"), None));

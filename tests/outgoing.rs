@@ -12,7 +12,7 @@ mod common;
 
 use bytes::{Buf, Bytes};
 use common::pair::{End, PING, ROLES, parse_frames, timeless};
-use fullduplex::{CloseCode, Config, Message, Role};
+use fullduplex::{CloseCode, Config, Message, Role, SendError};
 use proptest::prelude::*;
 
 fn config_with(change: impl FnOnce(&mut Config)) -> Config {
@@ -219,4 +219,21 @@ fn write_vectored(end: &mut End, size: usize) {
     bytes.truncate(size);
     outgoing.advance(bytes.len());
     end.wire.extend(bytes);
+}
+
+/// W1: a message that was refused says why, in the words of the error that it comes with.
+#[test]
+fn a_refused_message_says_why() {
+    let mut config = timeless();
+    config.limits.max_outgoing = 0;
+    let mut server = End::new(Role::Server, &config);
+    let full = server.connection.send(Message::text("kept")).unwrap_err();
+    server.receive_eof();
+    let closed = server.connection.send(Message::text("kept")).unwrap_err();
+    for (unsent, error) in [(full, SendError::Full), (closed, SendError::Closed)] {
+        assert_eq!(unsent.to_string(), error.to_string());
+        let source = std::error::Error::source(&unsent).unwrap();
+        assert_eq!(source.downcast_ref(), Some(&error));
+        assert_eq!(SendError::from(unsent), error);
+    }
 }

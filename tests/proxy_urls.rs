@@ -26,6 +26,7 @@ fn urls_of_proxies() {
         ("http://user@p", "p", 80, "http://p:80"),
     ] {
         let proxy: Proxy = text.parse().unwrap();
+        assert_eq!(Proxy::try_from(text), Ok(proxy.clone()));
         assert_eq!((proxy.host(), proxy.port()), (host, port), "{text}");
         assert_eq!(proxy.to_string(), shown, "{text}");
         assert!(!format!("{proxy:?}").contains("secret"));
@@ -49,6 +50,7 @@ fn urls_of_proxies() {
         ("socks5://user@p", InvalidProxy::Credentials),
     ] {
         assert_eq!(text.parse::<Proxy>(), Err(error), "{text}");
+        assert_eq!(Proxy::try_from(text), Err(error), "{text}");
     }
 }
 

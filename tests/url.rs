@@ -7,13 +7,17 @@ use proptest::prelude::*;
 
 #[track_caller]
 fn parse(text: &str) -> Url {
-    text.parse()
-        .unwrap_or_else(|error| panic!("{text:?}: {error}"))
+    let url = text
+        .parse()
+        .unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    assert_eq!(Url::try_from(text).as_ref(), Ok(&url));
+    url
 }
 
 #[track_caller]
 fn assert_invalid(text: &str, error: UrlError) {
     assert_eq!(text.parse::<Url>(), Err(error), "{text:?}");
+    assert_eq!(Url::try_from(text), Err(error), "{text:?}");
     assert_eq!(
         Request::new(text).err(),
         Some(BuildError::Url(error)),

@@ -22,6 +22,10 @@ const LARGE_KEPT: usize = 4 * 1024 * 1024;
 /// so that a peer that stops in the middle of a frame pins no read block.
 const SPARSE: usize = 8;
 
+/// What is in use below this is copied out and in again, which is cheap: the connections of a thread
+/// that get messages of some KiB in pieces all work in the same warm memory.
+const COPIED: usize = 32 * 1024;
+
 thread_local! {
     static POOL: RefCell<Pool> = const { RefCell::new(Pool { inboxes: Vec::new(), buffers: Vec::new() }) };
 }
@@ -90,7 +94,7 @@ impl Memory {
             return;
         };
         if !inbox.is_vacant() {
-            if inbox.in_use() >= inbox.size() / SPARSE {
+            if inbox.in_use() >= (inbox.size() / SPARSE).max(COPIED) {
                 self.inbox = Some(inbox);
                 return;
             }

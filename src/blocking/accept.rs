@@ -199,7 +199,7 @@ impl<S: Read + Write> Accepting<S> {
         Self::over(Stream::new(stream), options)
     }
 
-    fn over(stream: Stream<S>, options: &Options) -> Self {
+    pub(super) fn over(stream: Stream<S>, options: &Options) -> Self {
         let handshake = server::Handshake::new(options.clone());
         Self {
             stream,

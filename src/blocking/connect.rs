@@ -145,7 +145,7 @@ impl<S: Read + Write> Connecting<S> {
         Self::over(Stream::new(stream), Inbox::new(), request, config)
     }
 
-    fn over(stream: Stream<S>, inbox: Inbox, request: Request, config: &Config) -> Self {
+    pub(super) fn over(stream: Stream<S>, inbox: Inbox, request: Request, config: &Config) -> Self {
         let handshake = client::Handshake::new(request, config.clone(), MaskKeys::thread());
         Self {
             stream,

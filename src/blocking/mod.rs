@@ -90,6 +90,8 @@ mod connect;
 mod maybe_tls;
 mod split;
 mod stream;
+#[cfg(all(test, feature = "rustls", not(any(shuttle, fullduplex_model))))]
+mod tests;
 #[cfg(feature = "rustls")]
 mod tls;
 mod websocket;

@@ -27,6 +27,8 @@ pub(super) struct Stream<S> {
     socket: Option<Socket<S>>,
     /// Calls in a row that were interrupted at once.
     interrupted: usize,
+    /// The last calls ended before one of them had nothing to do.
+    has_yielded: bool,
 }
 
 /// What a socket can do that `Read` and `Write` do not have.
@@ -74,11 +76,7 @@ impl<S> Socket<S> {
 
 impl Stream<TcpStream> {
     pub(super) fn tcp(io: TcpStream) -> Self {
-        let socket = Some(Socket::new(&io, |tcp| tcp, None));
-        Self {
-            socket,
-            ..Self::new(io)
-        }
+        Self::socket(io, |tcp| tcp, None)
     }
 }
 
@@ -89,11 +87,7 @@ impl Stream<MaybeTls> {
             #[cfg(feature = "rustls")]
             MaybeTls::Tls(_) => Some(MaybeTls::SESSION),
         };
-        let socket = Some(Socket::new(&io, MaybeTls::tcp, session));
-        Self {
-            socket,
-            ..Self::new(io)
-        }
+        Self::socket(io, MaybeTls::tcp, session)
     }
 }
 
@@ -104,6 +98,16 @@ impl<S: Read + Write> Stream<S> {
             epoch: Instant::now(),
             socket: None,
             interrupted: 0,
+            has_yielded: false,
+        }
+    }
+
+    /// One that is a socket, or has one.
+    pub(super) fn socket(io: S, tcp: fn(&S) -> &TcpStream, session: Option<Session<S>>) -> Self {
+        let socket = Some(Socket::new(&io, tcp, session));
+        Self {
+            socket,
+            ..Self::new(io)
         }
     }
 
@@ -165,6 +169,7 @@ impl<S: Read + Write> Stream<S> {
                     return Poll::Ready(Err(error));
                 }
             };
+            self.has_yielded = interrupted != Some(false);
             let now = self.now();
             let waited = now.saturating_sub(started);
             if interrupted == Some(true) && waited < SHORTEST {
@@ -234,6 +239,10 @@ impl<S: Read + Write> Transport for Stream<S> {
 
     fn turn(&self) -> Option<Duration> {
         self.socket.as_ref().map(|_| TURN)
+    }
+
+    fn has_yielded(&self) -> bool {
+        self.has_yielded
     }
 
     fn poll_read(

@@ -46,14 +46,29 @@ pub(super) fn handshake(
     let config = tls.config().clone();
     let mut session = ClientConnection::new(config, name).map_err(TlsError::from)?;
     let own = (tcp.read_timeout()?, tcp.write_timeout()?);
+    shake_hands(&mut session, &mut tcp, deadline, |tcp, left| {
+        tcp.set_read_timeout(left)?;
+        tcp.set_write_timeout(left)
+    })?;
+    tcp.set_read_timeout(own.0)?;
+    tcp.set_write_timeout(own.1)?;
+    Ok(StreamOwned::new(session, tcp))
+}
+
+/// As [`handshake`], over a socket whose calls return when the time has passed that `limit` sets.
+pub(super) fn shake_hands<S: Read + Write, D: SideData>(
+    session: &mut ConnectionCommon<D>,
+    socket: &mut S,
+    deadline: Option<Instant>,
+    limit: fn(&S, Option<Duration>) -> io::Result<()>,
+) -> Result<(), Error> {
     while session.is_handshaking() || session.wants_write() {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
             return Err(TlsError::TimedOut.into());
         }
-        tcp.set_read_timeout(left)?;
-        tcp.set_write_timeout(left)?;
-        if let Err(error) = step(&mut session, &mut tcp) {
+        limit(socket, left)?;
+        if let Err(error) = step(session, socket) {
             match error {
                 Error::Io(error) if error.kind() == ErrorKind::Interrupted => {}
                 Error::Io(error) if is_not_now(&error) && deadline.is_some() => {}
@@ -61,22 +76,22 @@ pub(super) fn handshake(
             }
         }
     }
-    tcp.set_read_timeout(own.0)?;
-    tcp.set_write_timeout(own.1)?;
-    Ok(StreamOwned::new(session, tcp))
+    Ok(())
 }
 
 /// One call of the socket for the handshake.
-fn step(session: &mut ClientConnection, tcp: &mut TcpStream) -> Result<(), Error> {
+fn step<D: SideData>(
+    session: &mut ConnectionCommon<D>,
+    socket: &mut (impl Read + Write),
+) -> Result<(), Error> {
     if session.wants_write() {
-        session.write_tls(tcp)?;
-        return Ok(());
+        return Ok(pass_on(session, socket)?);
     }
-    if session.read_tls(tcp)? == 0 {
+    if session.read_tls(socket)? == 0 {
         return Err(TlsError::ConnectionClosed.into());
     }
     if let Err(error) = session.process_new_packets() {
-        let _ = session.write_tls(tcp); // the alert; what went wrong first is what counts
+        let _ = session.write_tls(socket); // the alert; what went wrong first is what counts
         return Err(TlsError::Handshake(error).into());
     }
     Ok(())
@@ -90,14 +105,14 @@ fn step(session: &mut ClientConnection, tcp: &mut TcpStream) -> Result<(), Error
 /// what is written next, or at the end.
 pub(super) fn read<D: SideData>(
     session: &mut ConnectionCommon<D>,
-    tcp: &mut TcpStream,
+    socket: &mut impl Read,
     room: &mut [u8],
 ) -> io::Result<Option<usize>> {
     if let Some(count) = take(session, room)? {
         return Ok(Some(count));
     }
     process(session)?; // an error that was met before is told again
-    session.read_tls(tcp)?;
+    session.read_tls(socket)?;
     let processed = process(session);
     match (take(session, room), processed) {
         (Ok(None) | Err(_), Err(error)) => Err(error),
@@ -123,33 +138,34 @@ fn take<D: SideData>(
     }
 }
 
-/// Takes over bytes to be sent, once those that were taken before are gone.
+/// Takes over bytes to be sent, once those that were taken before are gone. They leave with the next
+/// call.
 pub(super) fn write<D: SideData>(
     session: &mut ConnectionCommon<D>,
-    tcp: &mut TcpStream,
+    socket: &mut impl Write,
     slices: &[IoSlice<'_>],
 ) -> io::Result<Option<usize>> {
     if session.wants_write() {
-        return pass_on(session, tcp).map(|()| None);
+        return pass_on(session, socket).map(|()| None);
     }
-    let count = session.writer().write_vectored(slices)?;
-    // An error comes again with the next call: these bytes have been taken over.
-    let _ = session.write_tls(tcp);
-    Ok(Some(count))
+    session.writer().write_vectored(slices).map(Some)
 }
 
 pub(super) fn flush<D: SideData>(
     session: &mut ConnectionCommon<D>,
-    tcp: &mut TcpStream,
+    socket: &mut impl Write,
 ) -> io::Result<Option<()>> {
     if session.wants_write() {
-        return pass_on(session, tcp).map(|()| None);
+        return pass_on(session, socket).map(|()| None);
     }
-    tcp.flush().map(Some)
+    socket.flush().map(Some)
 }
 
-fn pass_on<D: SideData>(session: &mut ConnectionCommon<D>, tcp: &mut TcpStream) -> io::Result<()> {
-    match session.write_tls(tcp)? {
+fn pass_on<D: SideData>(
+    session: &mut ConnectionCommon<D>,
+    socket: &mut impl Write,
+) -> io::Result<()> {
+    match session.write_tls(socket)? {
         0 => Err(ErrorKind::WriteZero.into()),
         _ => Ok(()),
     }

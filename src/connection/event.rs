@@ -91,20 +91,17 @@ pub struct Text<'i>(pub(super) TextPlace<'i>);
 pub(super) enum TextPlace<'i> {
     /// In the block the bytes were read into.
     Block(&'i str),
-    /// In memory of its own, split off the block.
-    Split(&'i mut Utf8Bytes),
     /// Gathered from pieces.
     Gathered(&'i mut String),
 }
 
 impl Text<'_> {
-    /// The text, owned. Texts that came in one read and are shorter than 16 KiB are copied, since a
-    /// copy is as cheap as sharing and does not keep the read block alive; all others are not.
+    /// The text, owned. Texts that came in one read are copied, since a copy is as cheap as sharing
+    /// and does not keep the read block alive; all others are not.
     #[inline]
     pub fn into_bytes(self) -> Utf8Bytes {
         match self.0 {
             TextPlace::Block(text) => String::from(text).into(),
-            TextPlace::Split(text) => mem::take(text),
             TextPlace::Gathered(text) => mem::take(text).into(),
         }
     }
@@ -117,7 +114,6 @@ impl Deref for Text<'_> {
     fn deref(&self) -> &str {
         match &self.0 {
             TextPlace::Block(text) => text,
-            TextPlace::Split(text) => text,
             TextPlace::Gathered(text) => text,
         }
     }
@@ -151,7 +147,7 @@ pub(super) enum BinaryPlace<'i> {
 }
 
 impl Binary<'_> {
-    /// The payload, owned. Payloads shorter than 4 KiB are copied, since a copy is as cheap as
+    /// The payload, owned. Payloads shorter than 32 KiB are copied, since a copy is as cheap as
     /// sharing and does not keep the read block alive; larger ones are split off the block.
     #[inline]
     pub fn into_bytes(self) -> Bytes {

@@ -26,7 +26,6 @@ use bytes::{Bytes, BytesMut};
 pub use parked::Parked;
 
 use super::retention::Retention;
-use crate::message::Utf8Bytes;
 use crate::utf8::{Decoder, Utf8Error};
 
 /// The size of the first read. Small, since most connections carry small messages; a read that
@@ -37,9 +36,10 @@ const FIRST_READ: usize = 4 * 1024;
 /// longer saves system calls worth its cache footprint.
 const LARGEST_READ: usize = 64 * 1024;
 
-/// Payloads below this are copied when they are detached: a copy of this size costs as much as the
-/// reference counting that it saves, and a message that is kept does not pin a read block.
-const DETACH_BY_COPY: usize = 4 * 1024;
+/// Payloads below this are copied when they are detached: a copy of this size costs less than
+/// clearing the memory that would take the place of what was split off the block, and a message that
+/// is kept does not pin a read block.
+const DETACH_BY_COPY: usize = 32 * 1024;
 
 /// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
 /// again.
@@ -95,8 +95,6 @@ pub struct Inbox {
     pub(super) text: String,
     /// Bytes that are not in the block, because they were inflated.
     pub(super) bytes: Vec<u8>,
-    /// A large text that was taken out of the block whole.
-    pub(super) large_text: Utf8Bytes,
     /// Memory to queue into, for the connection that has its turn.
     buffer: Vec<u8>,
 }
@@ -187,11 +185,10 @@ impl Inbox {
         self.held() == 0 && self.wanted == 0 && !self.gathering
     }
 
-    /// Forgets what was told and lent to the connection that it served, before another one has it.
+    /// Forgets what was told to the connection that it served, before another one has it.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn hand_on(&mut self) {
         self.fresh = false;
-        self.large_text = Utf8Bytes::default();
     }
 
     /// How many bytes are held for the connection.
@@ -407,7 +404,6 @@ impl Inbox {
     /// Grows the block to exactly `room` behind what it holds. Left to itself, `BytesMut` would
     /// double its capacity, which already includes the room.
     fn grow(&mut self, room: usize) {
-        self.large_text = Utf8Bytes::default(); // may stand in the block, which would be copied
         self.block.truncate(self.end);
         let mut memory = Vec::from(mem::take(&mut self.block));
         memory.reserve_exact(room);

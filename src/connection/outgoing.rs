@@ -107,16 +107,12 @@ impl Outgoing {
         }
     }
 
-    /// Takes the memory if nothing waits and there is any.
+    /// Takes the buffer, if there is any, and gives the other memory back. Nothing waits.
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
-        (self.is_empty() && !self.lacks_buffer()).then(|| mem::take(&mut self.buffer))
-    }
-
-    /// Gives the memory back if nothing waits.
-    pub(super) fn release(&mut self) {
-        if self.is_empty() {
-            (self.buffer, self.payloads) = (Vec::new(), None);
+        if self.payloads.is_some() {
+            self.payloads = None;
         }
+        (!self.lacks_buffer()).then(|| mem::take(&mut self.buffer))
     }
 
     fn drained(&mut self) {

@@ -145,14 +145,6 @@ impl Queue {
         self.outgoing.written()
     }
 
-    /// Gives the memory of an empty queue back.
-    fn release(&mut self) {
-        self.outgoing.release();
-        if !self.is_holding_back() && self.close().is_none() {
-            self.held = None;
-        }
-    }
-
     pub(super) fn lacks_buffer(&self) -> bool {
         self.outgoing.lacks_buffer()
     }
@@ -166,9 +158,10 @@ impl Queue {
         if !self.is_empty() {
             return None;
         }
-        let buffer = self.outgoing.take_buffer();
-        self.release();
-        buffer
+        if self.held.is_some() && self.close().is_none() {
+            self.held = None;
+        }
+        self.outgoing.take_buffer()
     }
 
     /// Drops what has not been framed.

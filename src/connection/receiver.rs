@@ -21,10 +21,6 @@ use crate::handshake::Extensions;
 use crate::message::MessageKind;
 use crate::utf8::{Utf8Error, validate};
 
-/// Texts from this size on are split off the block when they came whole, so that they can be
-/// detached without a copy. Below it, the split costs more than the copy.
-const SPLIT_TEXT: usize = 16 * 1024;
-
 /// The receiving half of a connection: usable on its own thread after
 /// [`Connection::split`](crate::Connection::split).
 ///
@@ -345,7 +341,7 @@ fn take_unmasked(inbox: &mut Inbox, header: Header) -> Range<usize> {
     inbox.take(count)
 }
 
-/// Lends a message that stands in the block.
+/// Lends a message that stands whole in the block; text is validated, once.
 #[inline]
 pub(super) fn lend(
     inbox: &mut Inbox,
@@ -354,22 +350,6 @@ pub(super) fn lend(
 ) -> Result<Event<'_>, Utf8Error> {
     Ok(match kind {
         MessageKind::Binary => Event::Binary(Binary(BinaryPlace::Block(inbox, range))),
-        MessageKind::Text => Event::Text(Text(lend_text(inbox, range)?)),
+        MessageKind::Text => Event::Text(Text(TextPlace::Block(validate(inbox.slice(range))?))),
     })
-}
-
-/// Validates a text that stands whole in the block, once, and lends it.
-#[inline]
-fn lend_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Utf8Error> {
-    if range.len() >= SPLIT_TEXT {
-        return split_text(inbox, range);
-    }
-    Ok(TextPlace::Block(validate(inbox.slice(range))?))
-}
-
-/// Not inlined, so that the short way stays short.
-#[inline(never)]
-fn split_text(inbox: &mut Inbox, range: Range<usize>) -> Result<TextPlace<'_>, Utf8Error> {
-    inbox.large_text = inbox.detach(range).try_into()?;
-    Ok(TextPlace::Split(&mut inbox.large_text))
 }

@@ -216,4 +216,17 @@ mod tests {
         assert_eq!(WindowBits::MIN.at_least_nine().bits(), 9);
         assert_eq!(WindowBits::MAX.at_least_nine().bits(), 15);
     }
+
+    /// The ranges of RFC 7692, section 7.1.2, and of zlib, and nothing beside them.
+    #[test]
+    fn each_setting_has_a_range() {
+        for number in 0..=20 {
+            let bits = WindowBits::new(number).map(WindowBits::bits);
+            assert_eq!(bits, (8..=15).contains(&number).then_some(number));
+            let level = (1..=9).contains(&number).then_some(number);
+            assert_eq!(Level::new(number).map(Level::level), level);
+            assert_eq!(MemoryLevel::new(number).map(MemoryLevel::level), level);
+        }
+        assert_eq!(WindowBits::default().bits(), 15);
+    }
 }

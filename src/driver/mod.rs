@@ -34,8 +34,8 @@ pub(crate) trait Transport {
     /// transport that does not wait inside its calls.
     fn turn(&self) -> Option<Duration>;
 
-    /// Whether the last read that said "not now" did so to let others run: there may be more to be
-    /// read.
+    /// Whether the last read that said "not now" did so to let others run, or at its deadline: there
+    /// may be more to be read.
     fn has_yielded(&self) -> bool {
         false
     }

@@ -385,7 +385,8 @@ impl Line {
                         connection.received_eof();
                     }
                 }
-                if self.read_ended || !connection.wants_read() {
+                // Of a peer that cannot be told anything, the end is not awaited.
+                if self.read_ended || self.broken.is_some() || !connection.wants_read() {
                     connection.received_eof();
                     return Poll::Ready(());
                 }

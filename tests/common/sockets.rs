@@ -94,19 +94,24 @@ pub struct Patient<S> {
 
 impl<S: Read + Write> Patient<S> {
     pub fn new(line: &Hostile, stream: S, connection: Connection) -> Self {
-        Self {
-            socket: blocking::WebSocket::new(stream, connection, Inbox::new()),
-            line: line.clone(),
-        }
+        Self::over(
+            line,
+            blocking::WebSocket::new(stream, connection, Inbox::new()),
+        )
+    }
+
+    pub fn over(line: &Hostile, socket: blocking::WebSocket<S>) -> Self {
+        let line = line.clone();
+        Self { socket, line }
     }
 
     pub async fn accept(line: &Hostile, stream: S, options: &Options) -> Result<Self, Error> {
-        let accepting = Accepting::new(stream, options);
+        Self::accepting(line, Accepting::new(stream, options)).await
+    }
+
+    pub async fn accepting(line: &Hostile, accepting: Accepting<S>) -> Result<Self, Error> {
         match advance(line, accepting, Accepting::advance).await? {
-            Incoming::Upgrade(upgrade) => Ok(Self {
-                socket: upgrade.accept(Acceptance::new())?,
-                line: line.clone(),
-            }),
+            Incoming::Upgrade(upgrade) => Ok(Self::over(line, upgrade.accept(Acceptance::new())?)),
             Incoming::Http(_) => panic!("it asks for a WebSocket"),
         }
     }
@@ -117,12 +122,12 @@ impl<S: Read + Write> Patient<S> {
         request: Request,
         config: &Config,
     ) -> Result<Self, Error> {
-        let connecting = Connecting::new(stream, request, config);
+        Self::connecting(line, Connecting::new(stream, request, config)).await
+    }
+
+    pub async fn connecting(line: &Hostile, connecting: Connecting<S>) -> Result<Self, Error> {
         let connected = advance(line, connecting, Connecting::advance).await?;
-        Ok(Self {
-            socket: connected.socket,
-            line: line.clone(),
-        })
+        Ok(Self::over(line, connected.socket))
     }
 
     /// Makes a call until it does not block.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use fullduplex::{Config, Role};
 
-use crate::common::hostile::{After, Hostile, Peer};
-use crate::common::net::{REQUEST, consent};
-use crate::common::pair::{
+use super::common::hostile::{After, Hostile, Peer};
+use super::common::net::{REQUEST, consent};
+use super::common::pair::{
     BINARY, CLOSE, CONTINUATION, FIN, Frame, PING, TEXT, close_to, frame_to, parse_frames, timeless,
 };
 
@@ -333,12 +333,12 @@ impl Stage {
     #[cfg(feature = "rustls")]
     pub(crate) fn over_tls(scene: &Scene) -> Self {
         let talk = Arc::new(Mutex::new(Talk::new(scene)));
-        let (peer, marks) = crate::tls::peer(scene.role, Arc::clone(&talk));
+        let (peer, marks) = super::tls::peer(scene.role, Arc::clone(&talk));
         let stage = Self::with_peer(talk, peer, Some(marks));
         {
             let mut line = stage.line.state();
             // What an adapter asks of TLS makes several calls: to shake hands, to read, to write.
-            line.most_idle = 5 * crate::common::hostile::MOST_IDLE;
+            line.most_idle = 5 * super::common::hostile::MOST_IDLE;
             // tokio-rustls flushes while it waits to write, and wants to be woken all the same.
             line.is_forgetful = false;
         }

@@ -29,7 +29,7 @@ pub struct ReadHalf(ReadKind);
 enum ReadKind {
     Tcp(TcpStream),
     #[cfg(feature = "rustls")]
-    Tls(tls::TlsRead),
+    Tls(tls::TlsRead<TcpStream>),
 }
 
 /// The half of TCP, or of TLS over TCP, that a [`Writer`] has.
@@ -46,7 +46,7 @@ pub struct WriteHalf(WriteKind);
 enum WriteKind {
     Tcp(TcpStream),
     #[cfg(feature = "rustls")]
-    Tls(tls::TlsWrite),
+    Tls(tls::TlsWrite<TcpStream>),
 }
 
 /// What there is beside the transport.

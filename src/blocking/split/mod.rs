@@ -10,7 +10,7 @@ mod sender;
 mod shared;
 mod sync;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 #[cfg(feature = "rustls")]
 mod tls;
 mod writer;

@@ -7,7 +7,6 @@
 use alloc::vec;
 use alloc::vec::Vec;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::is_not_now;
@@ -18,12 +17,12 @@ use super::sync::Arc;
 const READ: usize = 16 * 1024 + 512;
 
 /// Takes a session apart whose handshake is done.
-pub(super) fn halves(
+pub(super) fn halves<R, W>(
     session: rustls::Connection,
-    reading: TcpStream,
-    writing: TcpStream,
+    reading: R,
+    writing: W,
     shared: &Arc<Shared>,
-) -> (TlsRead, TlsWrite) {
+) -> (TlsRead<R>, TlsWrite<W>) {
     let session = Session(Arc::new(Mutex::new(session)));
     let read = TlsRead {
         session: session.clone(),
@@ -58,9 +57,9 @@ impl Session {
 }
 
 /// The half that reads.
-pub(super) struct TlsRead {
+pub(super) struct TlsRead<R> {
     session: Session,
-    socket: TcpStream,
+    socket: R,
     /// Records as they came; those before `next` are known to the session.
     sealed: Vec<u8>,
     next: usize,
@@ -68,7 +67,7 @@ pub(super) struct TlsRead {
     shared: Arc<Shared>,
 }
 
-impl Read for TlsRead {
+impl<R: Read> Read for TlsRead<R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(result) = self.open(room) {
@@ -83,7 +82,7 @@ impl Read for TlsRead {
     }
 }
 
-impl TlsRead {
+impl<R> TlsRead<R> {
     /// Decrypts what has come; `None` if that is not enough. What came before an error is handed out
     /// before it.
     fn open(&mut self, room: &mut [u8]) -> Option<io::Result<usize>> {
@@ -125,15 +124,15 @@ impl TlsRead {
 }
 
 /// The half that writes.
-pub(super) struct TlsWrite {
+pub(super) struct TlsWrite<W> {
     session: Session,
-    socket: TcpStream,
+    socket: W,
     /// Records on their way to the socket, which has taken the first `written` bytes.
     sealed: Vec<u8>,
     written: usize,
 }
 
-impl Write for TlsWrite {
+impl<W: Write> Write for TlsWrite<W> {
     /// Takes bytes when all that it took before has left.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push()?;
@@ -152,7 +151,7 @@ impl Write for TlsWrite {
     }
 }
 
-impl TlsWrite {
+impl<W: Write> TlsWrite<W> {
     pub(super) fn farewell(&self) {
         self.session.lock().send_close_notify();
     }

@@ -7,7 +7,6 @@ use core::fmt;
 use core::mem;
 
 use super::Inbox;
-use crate::message::Utf8Bytes;
 
 /// What is parked of this size on is not copied. Below, the copy is cheap, and what is parked takes
 /// no more than its own size.
@@ -53,8 +52,6 @@ impl Inbox {
         let most = held.saturating_mul(2).saturating_add(PARK_WHOLE);
         if held >= PARK_WHOLE && self.footprint() <= most {
             self.fresh = false;
-            // What was lent is not in use any more, and may stand in the block.
-            self.large_text = Utf8Bytes::default();
             return Parked(Some(Box::new(Contents::Whole(mem::take(self)))));
         }
         let parked = if self.is_vacant() {

@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 /// More calls in a row without progress than this are a busy loop.
 pub const MOST_IDLE: u32 = 3;
 
+/// More of them than this are one that does not end.
+const ENDLESS: u32 = 100_000;
+
 /// What a call does instead of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -103,10 +106,10 @@ pub struct State {
     /// The most room that a read was given.
     pub largest_room: usize,
     pub peer: Option<Peer>,
-    /// Calls since bytes moved last, how many there may be, and since when.
-    idle: u32,
+    /// How many calls in a row there may be that move no bytes.
     pub most_idle: u32,
-    idle_since: Instant,
+    /// Whether one thread reads and another one writes: then their calls are counted apart.
+    pub has_two_users: bool,
     /// Whether there were too many of them, in too short a time.
     pub is_busy: bool,
     ways: [Way; 2],
@@ -120,6 +123,9 @@ struct Way {
     waker: Option<Waker>,
     /// The last call was sent away, and is to be made again when the stream is stirred.
     is_halted: bool,
+    /// Calls since bytes moved last, and since when.
+    idle: u32,
+    idle_since: Option<Instant>,
 }
 
 const READING: usize = 0;
@@ -155,9 +161,8 @@ impl Hostile {
             taken: 0,
             largest_room: 0,
             peer: None,
-            idle: 0,
             most_idle: MOST_IDLE,
-            idle_since: Instant::now(),
+            has_two_users: false,
             is_busy: false,
             ways: Default::default(),
         })))
@@ -389,9 +394,20 @@ enum Act {
 }
 
 impl State {
-    /// From here on, calls without progress are counted.
+    /// From here on, calls without progress are counted: those of the reader, if there are two.
     pub fn start(&mut self) {
-        (self.idle, self.idle_since) = (0, Instant::now());
+        self.start_way(READING);
+    }
+
+    fn start_way(&mut self, way: usize) {
+        let way = self.counted(way);
+        (way.idle, way.idle_since) = (0, Some(Instant::now()));
+    }
+
+    /// Where calls are counted.
+    fn counted(&mut self, way: usize) -> &mut Way {
+        let way = if self.has_two_users { way } else { READING };
+        &mut self.ways[way]
     }
 
     /// Counts a call, and tells what it is to do.
@@ -403,10 +419,14 @@ impl State {
         };
         self.calls += 1;
         self.ways[way].steps += 1;
-        self.idle += 1;
+        let most_idle = self.most_idle;
+        let counted = self.counted(way);
+        counted.idle += 1;
+        assert!(counted.idle < ENDLESS, "a loop without end");
         // A call that took its time, as on a busy machine, may be made again.
-        let waits = Duration::from_millis(self.idle.saturating_sub(self.most_idle).into());
-        self.is_busy |= self.idle_since.elapsed() < waits;
+        let waits = Duration::from_millis(counted.idle.saturating_sub(most_idle).into());
+        let since = counted.idle_since.get_or_insert_with(Instant::now);
+        self.is_busy |= since.elapsed() < waits;
         if self.is_halting && !self.ways[way].is_halted {
             self.ways[way].is_halted = true;
             return Act::Wrong(self.wait(way, waker));
@@ -451,7 +471,7 @@ impl State {
             self.ways[way].waker = None;
         }
         if count > 0 {
-            self.start();
+            self.start_way(way);
         }
         count
     }

@@ -184,8 +184,8 @@ fn burst(peer: &Peer, what: &Echo) -> Result<Sample> {
 }
 
 fn memory(server: &Server, before: u64, connections: usize) -> Result<Sample> {
-    // Some give memory back a moment later only.
-    sleep(Duration::from_millis(300));
+    // Some give memory back a moment later only; ours, if it blocks, a second later.
+    sleep(Duration::from_millis(1500));
     let grown = server.resident()?.saturating_sub(before);
     Ok(Sample {
         memory: grown as f64 / connections as f64,

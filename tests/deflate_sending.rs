@@ -16,7 +16,7 @@ use common::feed::{Feed, ROLES, Seen, binary, connection, frame, sent_frames, te
 use deflated::{
     BINARY, CHUNKS, HELLO, HELLO_AGAIN, OFF, ON, TEXT, Terms, all_terms, take_frames, take_sent,
 };
-use fullduplex::deflate::{Compress, Deflate, Level, MemoryLevel};
+use fullduplex::deflate::{Compress, Level, MemoryLevel};
 use fullduplex::frame::FrameError;
 use fullduplex::{
     CloseCode, Delivery, Event, Message, MessageKind, ReceiveError, SendError, State,

@@ -10,8 +10,12 @@
 
 mod common;
 
+use std::error::Error as _;
+
 use common::pair::{BINARY, CONTINUATION, End, FIN, PING, PONG, ROLES, TEXT, frame_to, timeless};
-use fullduplex::{Delivery, Inbox, MaskKeys, Message, Role};
+use fullduplex::handshake::client;
+use fullduplex::utf8::Decoder;
+use fullduplex::{Delivery, Inbox, Limits, MaskKeys, Message, Role, SendError};
 
 const SECRET: &str = "hunter2-hunter2";
 
@@ -64,6 +68,20 @@ fn long_and_fragmented_texts_show_lengths() {
     }
 }
 
+/// T4: the check of a text shows how much was valid, and how much of a character is awaited.
+#[test]
+fn a_check_of_text_shows_lengths() {
+    let mut decoder = Decoder::new();
+    let bytes = [SECRET.as_bytes(), b"\xe2\x82"].concat();
+    decoder.push(&bytes, |_| {}).unwrap();
+    let shown = format!("{decoder:?}");
+    assert_hidden(&shown);
+    assert!(
+        shown.contains("15") && shown.contains("carried: 2"),
+        "{shown}"
+    );
+}
+
 /// T4: messages show their kind and length.
 #[test]
 fn messages_show_lengths() {
@@ -79,6 +97,51 @@ fn messages_show_lengths() {
     assert_hidden(&format!("{unsent:?}"));
 }
 
+/// T4: a handshake shows how far it is, and not the request, which may hold credentials.
+#[test]
+fn a_handshake_shows_no_request() {
+    let request = client::Request::new("ws://a.test/").unwrap();
+    let request = request.header("Authorization", SECRET).unwrap();
+    let handshake = client::Handshake::new(request, timeless(), MaskKeys::seeded([7; 32]));
+    let shown = format!("{handshake:?}");
+    assert_hidden(&shown);
+    assert!(shown.contains("at_eof: false"), "{shown}");
+}
+
+/// T4: a proxy shows whether there are credentials, and not which.
+#[test]
+fn a_proxy_shows_no_credentials() {
+    for (url, has) in [
+        (format!("http://user:{SECRET}@a.test:3128"), true),
+        ("http://a.test:3128".into(), false),
+    ] {
+        let proxy: client::Proxy = url.parse().unwrap();
+        let target = "ws://b.test/".parse().unwrap();
+        let tunnel = client::Tunnel::new(&proxy, &target, Limits::default(), None);
+        let shown = format!("{tunnel:?}");
+        assert_hidden(&shown);
+        assert!(shown.contains("protocol: \"http\""), "{shown}");
+        let shown = format!("{proxy:?}");
+        assert_hidden(&shown);
+        let expected = format!("url: http://a.test:3128, has_credentials: {has}");
+        assert!(shown.contains(&expected), "{shown}");
+    }
+}
+
+/// What could not be sent says why, and hands that on.
+#[test]
+fn what_is_unsent_says_why() {
+    let mut end = End::server();
+    end.connection
+        .close(fullduplex::CloseCode::NORMAL, "")
+        .unwrap();
+    let unsent = end.connection.send(Message::text(SECRET)).unwrap_err();
+    assert_eq!(unsent.to_string(), unsent.error.to_string());
+    assert!(!unsent.to_string().is_empty());
+    let source = unsent.source().unwrap();
+    assert_eq!(source.downcast_ref(), Some(&SendError::Closed));
+}
+
 /// T4: a connection with messages in every queue, a Pong that is owed, a frame in the middle and a
 /// character cut in two shows none of it.
 #[test]
@@ -88,7 +151,8 @@ fn a_connection_shows_no_payload() {
         config.max_frame_payload = Some(4);
         let mut end = End::new(role, &config);
         end.connection.send_text(SECRET).unwrap();
-        end.connection.send(Message::text(SECRET)).unwrap(); // waits unframed
+        let long = Message::text(SECRET.repeat(10_000));
+        end.connection.send(long).unwrap(); // waits unframed
         end.receive_frame(PING, SECRET.as_bytes());
         let frame = frame_to(role, TEXT, SECRET.as_bytes());
         end.receive(&frame[..frame.len() - 2]);
@@ -101,6 +165,13 @@ fn a_connection_shows_no_payload() {
         ] {
             assert_hidden(&shown);
         }
+        let shown = format!("{:?}", end.connection);
+        assert!(shown.contains("remaining: 2"), "{shown}");
+        assert!(shown.contains(" bytes)]"), "{shown}"); // the message that waits
+        let outgoing = format!("{:?}", end.connection.outgoing());
+        assert!(outgoing.contains("len: "), "{outgoing}");
+        let inbox = format!("{:?}", Inbox::from(SECRET.as_bytes()));
+        assert!(inbox.contains("unread: 15, message: 0, block:"), "{inbox}");
         let (receiver, sender) = end.connection.split();
         assert_hidden(&format!("{receiver:?} {sender:?}"));
     }

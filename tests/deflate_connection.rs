@@ -20,7 +20,7 @@ use deflated::{
 };
 use fullduplex::deflate::codec::End;
 use fullduplex::frame::FrameError;
-use fullduplex::{ReceiveError, Role};
+use fullduplex::{Delivery, ReceiveError, Role};
 
 /// R7692-7.2.3-T, R7692-7.2.2-01, R7692-7.2.1-02: the examples of the RFC, for every combination of
 /// takeover.
@@ -258,6 +258,30 @@ fn the_first_fault_counts_however_bytes_are_cut() {
         let bytes = frame(role, TEXT, &faulty(b"", &[too_long, corrupt].concat()));
         let error = ReceiveError::MessageTooBig { limit: 1000 };
         terms.assert_fails(role, &bytes, &[], error, 1009);
+    }
+}
+
+/// D6: what messages cost on the wire is counted for each of them. A mutant found this untested.
+#[test]
+fn the_limit_on_the_wire_is_that_of_one_message() {
+    let message = Random(3).noise(1024);
+    let payload = send(&mut deflater(OFF), &message);
+    for role in ROLES {
+        for delivery in [Delivery::Whole, Delivery::Pieces] {
+            let mut terms = Terms::new(ON, ON);
+            terms.ours.limits.max_message = 1024;
+            terms.ours.delivery = delivery;
+            let mut end = terms.open(role);
+            for _ in 0..100 {
+                end.push(&frame(role, BINARY, &payload));
+            }
+            assert_eq!(end.error, None);
+            let seen = end.take_events();
+            assert_eq!(seen.len(), 100);
+            if delivery == Delivery::Whole {
+                assert!(seen.iter().all(|seen| *seen == binary(&message[..])));
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod deflated;
 use codec::{Random, deflater, send};
 use common::feed::{ROLES, Seen, binary, frame, header, text};
 use deflated::{
-    BINARY, CHUNKS, HELLO, HELLO_AGAIN, HELLO_FINAL, OFF, ON, TEXT, Terms, all_terms, frames,
+    BINARY, CHUNKS, HELLO, HELLO_AGAIN, HELLO_FINAL, OFF, ON, TEXT, Terms, all_terms, drain, frames,
 };
 use fullduplex::deflate::codec::End;
 use fullduplex::{Delivery, Inbox, MessageKind, ReceiveError};
@@ -72,6 +72,20 @@ fn messages_come_in_pieces() {
             ];
             terms.assert_receives(role, &bytes, &events);
         }
+    }
+}
+
+/// D1: a message that inflates to much comes in small pieces; it is not gathered first. A mutant found
+/// this untested.
+#[test]
+fn what_inflates_is_not_gathered() {
+    let payload = send(&mut deflater(OFF), &vec![0; 4 << 20]);
+    for role in ROLES {
+        let mut end = in_pieces(Terms::new(ON, ON)).open(role);
+        let mut inbox = Inbox::from(&frame(role, BINARY, &payload)[..]);
+        let (total, largest) = drain(&mut end.connection, &mut inbox).unwrap();
+        assert_eq!(total, 4 << 20);
+        assert!(largest <= 16 * 1024, "a piece of {largest} bytes");
     }
 }
 

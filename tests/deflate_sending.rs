@@ -16,7 +16,7 @@ use common::feed::{Feed, ROLES, Seen, binary, connection, frame, sent_frames, te
 use deflated::{
     BINARY, CHUNKS, HELLO, HELLO_AGAIN, OFF, ON, TEXT, Terms, all_terms, take_frames, take_sent,
 };
-use fullduplex::deflate::Compress;
+use fullduplex::deflate::{Compress, Level, MemoryLevel};
 use fullduplex::frame::FrameError;
 use fullduplex::{
     CloseCode, Delivery, Event, Message, MessageKind, ReceiveError, SendError, State,
@@ -59,6 +59,29 @@ fn examples_of_the_rfc_are_sent() {
                 assert_eq!(take_sent(&mut end), sent(&expected), "{role:?} {own:?}");
             }
         }
+    }
+}
+
+/// The levels of the configuration are those that compress: more of either makes a message smaller.
+/// A mutant found the memory level untested.
+#[test]
+fn levels_are_obeyed() {
+    let payload = Random(1).text(60_000);
+    for role in ROLES {
+        let [fast, frugal, small] = [
+            (Level::FASTEST, MemoryLevel::MAX),
+            (Level::BALANCED, MemoryLevel::MIN),
+            (Level::BALANCED, MemoryLevel::MAX),
+        ]
+        .map(|(level, memory)| {
+            let mut terms = Terms::new(ON, ON);
+            terms.tune(|deflate| deflate.level(level).memory_level(memory));
+            let mut end = terms.open(role);
+            end.connection.send_binary(&payload).unwrap();
+            let frames = take_sent(&mut end);
+            frames.iter().map(|(_, sent)| sent.len()).sum::<usize>()
+        });
+        assert!(fast > frugal && frugal > small, "{fast} {frugal} {small}");
     }
 }
 

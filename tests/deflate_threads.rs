@@ -48,6 +48,36 @@ fn connections_move_between_threads() {
     }
 }
 
+/// D8: one direction alone is elsewhere for a message, so that the pool here keeps a window which lacks
+/// that message and which the other end's does not agree with. A mutant found this untested: where both
+/// directions move, their windows are out of date alike.
+#[test]
+fn one_end_moves_between_threads() {
+    for (sender_moves, receiver_moves) in [(true, false), (false, true)] {
+        let mut deflater = deflater(ContextTakeover::On);
+        let mut inflater = inflater(ContextTakeover::On);
+        let mut text = String::new();
+        for round in 0..12 {
+            write!(text, "line {round}; ").unwrap();
+            let away = round % 3 == 1;
+            let payload = at(away && sender_moves, || {
+                send(&mut deflater, text.as_bytes())
+            });
+            let received = at(away && receiver_moves, || receive(&mut inflater, &payload));
+            assert_eq!(received.unwrap(), text.as_bytes());
+        }
+    }
+}
+
+/// Runs `work` here or in another thread.
+fn at<T: Send>(away: bool, work: impl FnOnce() -> T + Send) -> T {
+    if away {
+        std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+    } else {
+        work()
+    }
+}
+
 fn exchange(pairs: &mut [(Deflater, Inflater, String)]) {
     for (number, (deflater, inflater, text)) in pairs.iter_mut().enumerate() {
         let line = text.len();

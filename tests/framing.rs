@@ -178,6 +178,32 @@ fn a_length_that_is_not_minimal_is_refused() {
     }
 }
 
+/// R6455-5.2-03, L4: so it is when all of the message is there, which is read in a shorter way.
+/// A mutant found this untested.
+#[test]
+fn a_whole_message_of_a_length_that_is_not_minimal_is_refused() {
+    for (mask, role) in [(0x80, Role::Server), (0, Role::Client)] {
+        for (length, code) in [(125_u64, 126), (125, 127), (65535, 127)] {
+            let mut bytes = vec![0x82, mask | code];
+            match code {
+                126 => bytes.extend((length as u16).to_be_bytes()),
+                _ => bytes.extend(length.to_be_bytes()),
+            }
+            if role == Role::Server {
+                bytes.extend([0; 4]);
+            }
+            bytes.resize(bytes.len() + length as usize, b'x');
+            assert_fails_with(
+                role,
+                &Config::default(),
+                &bytes,
+                FrameError::NonMinimalLength,
+                1002,
+            );
+        }
+    }
+}
+
 /// R6455-5.2-04, L1: the verdict falls with the tenth byte; neither key nor payload is awaited.
 #[test]
 fn a_length_with_its_top_bit_set_is_refused() {

@@ -30,7 +30,10 @@ TESTS = """
     deflate_pieces deflate_sending deflate_sharing
 """.split()
 # Minutes without optimisation: only for what the others miss.
-SLOW_TESTS = "corpus http2 deflate_differential exhaustive http_types".split()
+SLOW_TESTS = """
+    corpus http2 deflate_differential exhaustive http_types
+    allocations blocking deflate_memory deflate_threads handshake_floods pair_properties queueing
+""".split()
 SLOW = """
     connections_and_an_independent connections_read_an_independent the_seeds_of_
     a_message_of_the_default_limit keepalive_runs_for_a_hundred large_fragments_are_assembled
@@ -44,11 +47,11 @@ FILES = """
     src/deflate/*.rs
 """.split()
 SHARED = "codec deflated oracles".split()
-COMMON = "feed handshake pair".split()
+COMMON = "executor feed handshake hostile net pair".split()
 DEV_DEPENDENCIES = "allocation-counter flate2 miniz_oxide proptest socket2 tungstenite".split()
 
 
-def manifest():
+def manifest(dependencies=()):
     """Without examples, the workspace and what only adapters are tested with."""
     text = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     kept = []
@@ -57,7 +60,8 @@ def manifest():
         if name == "dev-dependencies":
             lines = section.splitlines()
             kept.append("\n".join([lines[0]] + [
-                line for line in lines if line.partition(" ")[0] in DEV_DEPENDENCIES]) + "\n")
+                line for line in lines
+                if line.partition(" ")[0] in [*DEV_DEPENDENCIES, *dependencies]]) + "\n")
         elif name not in ("workspace", "example") and not name.startswith("target."):
             kept.append(section)
     kept.append('[workspace]\n[profile.mutants]\ninherits = "test"\ndebug = "none"\n'
@@ -72,18 +76,21 @@ def put(path, text):
         path.write_text(text, encoding="utf-8")
 
 
-def prepare(tests):
+def prepare(tests, dependencies=()):
     shutil.rmtree(TREE / "tests", ignore_errors=True)
     for name in ("src", "tests/corpus", "tests/recorded", "tests/seeds"):
         shutil.copytree(ROOT / name, TREE / name, dirs_exist_ok=True)
     for name in ("Cargo.lock", "README.md"):
         shutil.copy2(ROOT / name, TREE / name)
-    put(TREE / "Cargo.toml", manifest())
+    put(TREE / "Cargo.toml", manifest(dependencies))
     modules = [f"mod {name};" for name in ["common", *SHARED, *tests]]
     put(TREE / "tests/core/main.rs", "//! The tests of the core.\n" + "\n".join(modules) + "\n")
     put(TREE / "tests/core/common/mod.rs", "".join(f"pub mod {name};\n" for name in COMMON))
     for name in COMMON:
-        shutil.copy2(ROOT / f"tests/common/{name}.rs", TREE / f"tests/core/common/{name}.rs")
+        if (ROOT / f"tests/common/{name}").is_dir():
+            shutil.copytree(ROOT / f"tests/common/{name}", TREE / f"tests/core/common/{name}")
+        else:
+            shutil.copy2(ROOT / f"tests/common/{name}.rs", TREE / f"tests/core/common/{name}.rs")
     for name in SHARED:
         shutil.copytree(ROOT / "tests" / name, TREE / "tests/core" / name)
     for name in tests:

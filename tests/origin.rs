@@ -89,6 +89,8 @@ fn the_same_origin_has_the_same_host_and_port() {
         ("http://a.test:8080", "a.test", false),
         ("http://a.test", "a.test:8080", false),
         ("http://127.0.0.1:9001", "127.0.0.1:9001", true),
+        ("http://127.0.0.1:80", "127.0.0.1", true),
+        ("http://127.0.0.1", "127.0.0.2", false), // this and the last were a mutant's
         ("http://localhost:9001", "127.0.0.1:9001", false),
         ("http://[::1]:9001", "[::1]:9001", true),
         ("http://[::1]", "[0:0:0:0:0:0:0:1]", true),

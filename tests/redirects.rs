@@ -128,6 +128,9 @@ fn references_are_resolved() {
         ("g#s/../x", "/b/c/g"),
         ("/x//y", "/x//y"),
         ("?", "/b/c/d;p"),
+        // No schemes, for what precedes the colon (RFC 3986, 3.1), and none that a mutant took.
+        ("g/h:i", "/b/c/g/h:i"),
+        ("1g:h", "/b/c/1g:h"),
     ] {
         assert_leads(base, reference, &format!("ws://a{target}"));
     }

@@ -17,7 +17,7 @@ use common::pair::{
     BINARY, CLOSE, CONTINUATION, End, FIN, PING, PONG, Pair, ROLES, TEXT, close_body, frame_to,
     no_timeouts, timeless,
 };
-use fullduplex::{CloseCode, Config, Keepalive, ReceiveError, Role, State};
+use fullduplex::{CloseCode, Config, Inbox, Keepalive, ReceiveError, Role, State};
 
 const INTERVAL: u64 = 20;
 const PATIENCE: u64 = 7;
@@ -232,6 +232,60 @@ fn any_byte_answers_the_keepalive_ping() {
     server.receive(&[BINARY]);
     assert_eq!(server.at(secs(INTERVAL + PATIENCE)), []);
     assert_eq!(server.connection.state(), State::Open);
+}
+
+/// Asking once more before the time is told takes nothing back: what was heard was heard. A mutant
+/// found this untested.
+#[test]
+fn polling_forgets_no_sign_of_life() {
+    for role in ROLES {
+        let mut end = End::started(role, &keepalive());
+        end.receive(&frame_to(role, TEXT, b"all of it"));
+        end.poll();
+        end.poll();
+        end.connection.handle_timeout(secs(5));
+        assert_eq!(end.connection.poll_timeout(), Some(secs(5 + INTERVAL)));
+    }
+}
+
+/// The bytes that an inbox is made of count as well, if there are any. A mutant found this untested.
+#[test]
+fn what_an_inbox_is_made_of_counts_as_life() {
+    for (bytes, due) in [(&[BINARY][..], INTERVAL + 5), (b"", INTERVAL)] {
+        let mut end = End::started(Role::Server, &keepalive());
+        end.inbox = Inbox::from(bytes);
+        end.poll();
+        end.connection.handle_timeout(secs(5));
+        assert_eq!(end.connection.poll_timeout(), Some(secs(due)));
+    }
+}
+
+/// A read that brought nothing is no sign of life. A mutant found this untested.
+#[test]
+fn a_read_of_nothing_is_no_sign_of_life() {
+    let mut end = End::started(Role::Server, &keepalive());
+    assert!(!end.inbox.spare(0).is_empty());
+    end.inbox.received(0);
+    end.poll();
+    end.connection.handle_timeout(secs(5));
+    assert_eq!(end.connection.poll_timeout(), Some(secs(INTERVAL)));
+}
+
+/// Where both deadlines are the same moment, the peer that does not answer counts. A mutant found this
+/// untested.
+#[test]
+fn an_answer_that_is_due_goes_before_idleness() {
+    for (idle, error) in [
+        (INTERVAL + PATIENCE, Some(ReceiveError::KeepaliveTimeout)),
+        (INTERVAL + PATIENCE - 1, None),
+    ] {
+        let mut config = keepalive();
+        config.timeouts.idle = Some(secs(idle));
+        let mut end = End::started(Role::Server, &config);
+        assert_eq!(end.at(secs(INTERVAL)), [PING]);
+        assert_eq!(end.at(secs(idle)), [CLOSE]);
+        assert_eq!(end.error, error);
+    }
 }
 
 /// Asking for events without new bytes is no sign of life.

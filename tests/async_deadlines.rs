@@ -100,6 +100,24 @@ async fn a_peer_that_answers_is_kept() {
     assert_eq!(receiving.await.unwrap().unwrap(), None);
 }
 
+/// The connections of a thread share memory, and no signs of life.
+#[tokio::test(start_paused = true)]
+async fn what_another_connection_heard_does_not_count() {
+    let (mut silent, _peer) = server(&Config::default(), 1024);
+    assert!(timeout(10 * SECOND, silent.recv()).await.is_err());
+    let (mut other, mut peer) = server(&Config::default(), 1024);
+    peer.write_all(&frame_to(Role::Server, TEXT, b"hi"))
+        .await
+        .unwrap();
+    assert!(other.recv().await.unwrap().is_some());
+    let (result, seconds) = timed(silent.recv()).await;
+    assert!(is_received(
+        &result.unwrap_err(),
+        ReceiveError::KeepaliveTimeout
+    ));
+    assert_eq!(seconds, 45 - 10);
+}
+
 /// An answer that came while the application did something else is found before the peer is given
 /// up.
 #[tokio::test(start_paused = true)]

@@ -100,7 +100,6 @@ impl Memory {
             }
             self.parked = inbox.park();
         }
-        inbox.hand_on();
         pool(|pool| {
             if pool.has_room(&inbox) {
                 pool.inboxes.push(inbox);

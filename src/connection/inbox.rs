@@ -185,12 +185,6 @@ impl Inbox {
         self.held() == 0 && self.wanted == 0 && !self.gathering
     }
 
-    /// Forgets what was told to the connection that it served, before another one has it.
-    #[cfg(any(feature = "tokio", feature = "futures"))]
-    pub(crate) fn hand_on(&mut self) {
-        self.fresh = false;
-    }
-
     /// How many bytes are held for the connection.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn in_use(&self) -> usize {

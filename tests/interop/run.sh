@@ -94,6 +94,7 @@ with_server() { # MODE, COMMAND OF THE SERVER...
     takeover) options=(--deflate=takeover) ;;
   esac
   echo "== interop: the client example and ${*##*/}, compression $mode"
+  : >"$work/server" # or the address of the server before would be read
   "$@" --deflate "$mode" >"$work/server" &
   server=$!
   for _ in $(seq 100); do
@@ -101,8 +102,8 @@ with_server() { # MODE, COMMAND OF THE SERVER...
     [ -z "$address" ] || break
     sleep 0.1
   done
-  "$examples/client" "${options[@]}" "$address" <"$work/lines" >"$work/echoes" 2>"$work/client"
-  if ! cmp "$work/lines" "$work/echoes" || ! wait "$server"; then
+  if ! "$examples/client" "${options[@]}" "$address" <"$work/lines" >"$work/echoes" 2>"$work/client" ||
+    ! cmp "$work/lines" "$work/echoes" || ! wait "$server"; then
     cat "$work/client" >&2
     exit 1
   fi

@@ -123,3 +123,31 @@ fn a_compressor_of_ones_own_has_the_whole_window() {
     );
     assert!(send(&mut deflater, &phrase).len() < 20);
 }
+
+/// Found by fuzzing: at level 9 zlib-rs follows its chains of matches through places that its own
+/// reset leaves as they were, and after some thousand short messages takes one for a match that
+/// begins behind what it is to copy. The next connection gets a new compressor instead.
+#[test]
+fn a_compressor_of_level_9_is_not_used_again_by_another_connection() {
+    let mut x = 1_u32;
+    let mut below = |limit: u32| {
+        x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((x >> 16) % limit) as usize
+    };
+    let memory_level = MemoryLevel::new(7).unwrap();
+    for _ in 0..4_500 {
+        let agreement = agreement(9, ContextTakeover::On);
+        let mut deflater = Deflater::new(&agreement, Level::SMALLEST, memory_level);
+        let mut inflater = inflater(ContextTakeover::On);
+        for _ in 0..below(200) + 20 {
+            let byte = [4, 4, 4, 4, 29, 0][below(6)];
+            let length = if below(10) == 0 { below(60) } else { 4 };
+            let mut message = vec![byte; length];
+            if below(8) == 0 {
+                message.extend([below(256) as u8, below(256) as u8]);
+            }
+            let payload = send(&mut deflater, &message);
+            assert_eq!(receive(&mut inflater, &payload), Ok(message));
+        }
+    }
+}

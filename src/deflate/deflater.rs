@@ -163,7 +163,7 @@ fn begin(
 ) -> Result<Box<DeflateState>, DeflateError> {
     let mut state = DeflateState::take(settings, owner);
     if owner.is_none() || state.owner != owner {
-        state.raw.reset();
+        state.reset();
         for part in history.parts() {
             if !part.is_empty() {
                 let primed = state.raw.set_dictionary(part);

@@ -28,6 +28,7 @@ for_each_adapter! {
     large_messages_are_read_in_large_steps,
     connections_that_take_turns_allocate_nothing,
     a_burst_on_many_connections_leaves_4_mib_in_the_thread,
+    pieces_below_32_kib_are_copied_out,
 }
 
 const KIB: usize = 1024;
@@ -178,6 +179,23 @@ fn a_burst_on_many_connections_leaves_4_mib_in_the_thread<A: Adapter>() {
     assert!(measured.bytes_max > 20 * MIB as u64);
     let kept = usize::try_from(measured.bytes_current).unwrap();
     assert!(kept < 4 * MIB + 16 * SMALL, "{kept}");
+}
+
+/// At the limit an inbox stays with its connection; one byte below, what came is copied out of it.
+fn pieces_below_32_kib_are_copied_out<A: Adapter>() {
+    let frame = frame_to(Role::Server, BINARY, &vec![0; MIB]);
+    let header = frame.len() - MIB;
+    let held_with = |piece: usize| {
+        let stream = stream(b"");
+        let mut socket = A::open(Role::Server, &timeless(), &stream);
+        stream.push_input(&frame[..header + piece]);
+        assert_eq!(receive(&mut socket), 0);
+        held(socket)
+    };
+    let copied = held_with(32 * KIB - 1);
+    assert!(copied < 32 * KIB + SMALL, "{copied}");
+    let kept = held_with(32 * KIB);
+    assert!(kept > 32 * KIB + SMALL, "{kept}");
 }
 
 fn stream_of_little() -> Hostile {

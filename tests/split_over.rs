@@ -14,12 +14,13 @@ mod common;
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use common::net::{SHORT, in_time};
-use common::pair::{ROLES, TEXT, close_to, frame_to, parse_frames, timeless};
+use common::pair::{CLOSE, ROLES, TEXT, close_to, frame_to, parse_frames, timeless};
 use fullduplex::blocking::{self, Error};
 use fullduplex::{Config, Connection, Inbox, MaskKeys, Message, ReceiveError, Role};
 
@@ -112,6 +113,74 @@ fn halves_that_do_not_block() {
         let (frames, rest) = parse_frames(&taken);
         assert_eq!((frames.len(), rest), (2, &b""[..]));
         assert_eq!(frames[0].payload, b"to the peer");
+    }
+}
+
+/// Holds back what it has taken until it has been asked often enough.
+struct Hoards {
+    held: Vec<u8>,
+    taken: Arc<Mutex<Vec<u8>>>,
+    /// How often it has been asked to let go.
+    asked: Arc<AtomicUsize>,
+}
+
+impl Write for Hoards {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) < PATIENCE {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.taken.lock().unwrap().append(&mut self.held);
+        Ok(())
+    }
+}
+
+const PATIENCE: usize = 50;
+
+/// Comes to its end when the other half has been asked for its bytes often enough.
+struct Ends(Vec<u8>, Arc<AtomicUsize>);
+
+impl Read for Ends {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.len();
+        room[..count].copy_from_slice(&self.0);
+        self.0.clear();
+        while count == 0 && self.1.load(Ordering::SeqCst) < PATIENCE / 5 {
+            thread::yield_now();
+        }
+        Ok(count)
+    }
+}
+
+/// R6455-5.5.1-05: the answer to a Close frame leaves although the peer has ended its side when the transport has
+/// taken it and not yet let go of it. Found by injecting faults into TLS.
+#[test]
+fn an_answer_that_is_held_back_leaves_after_the_end() {
+    for role in ROLES {
+        let (taken, asked) = (Arc::default(), Arc::default());
+        let write = Hoards {
+            held: Vec::new(),
+            taken: Arc::clone(&taken),
+            asked: Arc::clone(&asked),
+        };
+        let (mut reader, sender, writer) = blocking::split_over(
+            Ends(close_to(role, 1000, ""), asked),
+            write,
+            |_| Ok(()),
+            connection(role, &timeless()),
+            Inbox::new(),
+        );
+        sender.send("before").unwrap();
+        let writing = thread::spawn(|| writer.run());
+        assert_eq!(reader.recv().unwrap(), None);
+        assert!(in_time(|| writing.join().unwrap()).clean);
+        let taken = taken.lock().unwrap();
+        let (frames, rest) = parse_frames(&taken);
+        let frames: Vec<_> = frames.iter().map(|frame| frame.first).collect();
+        assert_eq!((&frames[..], rest.len()), (&[TEXT, CLOSE][..], 0));
     }
 }
 

@@ -334,7 +334,8 @@ impl State {
     /// The peer has ended its side.
     pub(super) fn read_ended(&mut self) {
         let owed = self.connection.has_received_close() || self.connection.has_failed();
-        if owed && self.connection.wants_write() && !self.write_failed {
+        let unsent = self.connection.wants_write() || self.flush || self.flushing;
+        if owed && unsent && !self.write_failed {
             self.read_ended = true; // it may still read ours
         } else {
             self.connection.received_eof();

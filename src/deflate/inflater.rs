@@ -1,6 +1,7 @@
 //! Receiving: from the payloads of a compressed message to its data (RFC 7692, section 7.2.2).
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use zlib_rs::{InflateFlush, Status};
 
@@ -41,7 +42,7 @@ pub struct Inflater {
 }
 
 /// How far the current message is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Message {
     /// How many octets of payload were taken, up to [`START`].
     octets: usize,
@@ -282,6 +283,17 @@ impl Message {
 
     fn is_cut_short(&self) -> bool {
         self.start.get(..self.octets) == Some(CUT_SHORT.as_slice())
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("octets", &self.octets)
+            .field("ended", &self.ended)
+            .field("drained", &self.drained)
+            .field("damaged", &self.damaged)
+            .finish_non_exhaustive()
     }
 }
 

@@ -128,6 +128,34 @@ fn the_room_holds_the_rest_of_the_frame_as_far_as_the_bound_allows() {
     }
 }
 
+/// What is gathered outside the block adds half of itself to the bound, which ends at 256 KiB.
+#[test]
+fn the_room_grows_with_a_text() {
+    const HEADER: usize = 14; // of the next frame
+    for (gathered, bound) in [(100_000, 64 * KIB + 50_000), (500_000, 256 * KIB)] {
+        for (payload, whole) in [
+            (gathered + bound - HEADER, true),
+            (gathered + bound - HEADER + 1, false),
+        ] {
+            let mut reading = Reading::new();
+            reading.warm_up();
+            let bytes = frame(TEXT, payload);
+            let mut rest = &bytes[..bytes.len() - payload + gathered];
+            while !rest.is_empty() {
+                let count = reading.room().min(rest.len());
+                reading.read(&rest[..count]);
+                rest = &rest[count..];
+            }
+            let room = reading.room();
+            assert_eq!(
+                room >= payload - gathered + HEADER,
+                whole,
+                "{payload}: {room}"
+            );
+        }
+    }
+}
+
 /// A frame that fits the block to the byte is moved in it and takes no other.
 #[test]
 fn a_frame_that_fits_the_block_takes_no_memory() {

@@ -312,3 +312,33 @@ fn difference(after: u64, before: u64) -> usize {
     // Both count octets of one slice, so the difference fits.
     usize::try_from(after - before).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deflate::Direction;
+
+    /// "Hello" as RFC 7692 has it, and ended by a final block.
+    const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    const FINAL: &[u8] = b"\xf3\x48\xcd\xc9\xc9\x07\x00";
+
+    /// A connection looks for the decompressor that it had last where that has its window: the
+    /// largest there is, and not emptied by a final block.
+    #[test]
+    fn a_window_of_the_agreed_size_is_looked_for() {
+        for (bits, payload, takeover, expected) in [
+            (15, HELLO, ContextTakeover::On, true),
+            (14, HELLO, ContextTakeover::On, false),
+            (15, FINAL, ContextTakeover::On, false),
+            (15, HELLO, ContextTakeover::Off, false),
+        ] {
+            let window_bits = WindowBits::new(bits).unwrap_or(WindowBits::MAX);
+            let direction = Direction::new(window_bits, takeover);
+            let mut inflater = Inflater::new(&Agreement::new(direction, direction));
+            let (mut input, mut output) = (payload, [0; 100]);
+            assert_eq!(inflater.inflate(&mut input, &mut output), Ok(5));
+            assert!(inflater.finish(&mut output).is_ok_and(|finish| finish.done));
+            assert_eq!(inflater.owner.is_some(), expected, "{bits}, {takeover:?}");
+        }
+    }
+}

@@ -81,7 +81,7 @@ fn payloads_are_written_from_where_they_are_from_16_kib_on() {
             config.max_frame_payload = Some(20_000);
             let mut server = End::new(Role::Server, &config);
             if cut {
-                server.connection.send_binary(&[0; 20_001]).unwrap();
+                server.connection.send_binary(&vec![0; 20_001]).unwrap();
             }
             let message = Message::Binary(payload.clone());
             server.connection.send(message).unwrap();

@@ -82,8 +82,10 @@ impl Connection {
     }
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
+    #[cfg(any(feature = "tokio", feature = "futures"))]
     use bytes::Buf;
 
     use super::*;

@@ -255,7 +255,8 @@ impl Timers {
     }
 }
 
-#[cfg(all(test, feature = "std"))]
+#[cfg(test)]
+#[cfg(feature = "std")]
 mod tests {
     use bytes::Buf;
 

@@ -172,6 +172,10 @@ fn a_connection_shows_no_payload() {
         assert!(outgoing.contains("len: "), "{outgoing}");
         let inbox = format!("{:?}", Inbox::from(SECRET.as_bytes()));
         assert!(inbox.contains("unread: 15, message: 0, block:"), "{inbox}");
+        let mut open = End::new(role, &timeless());
+        open.receive_frame(BINARY & !FIN, SECRET.as_bytes());
+        let inbox = format!("{:?}", open.inbox);
+        assert!(inbox.contains("unread: 0, message: 15, block:"), "{inbox}");
         let (receiver, sender) = end.connection.split();
         assert_hidden(&format!("{receiver:?} {sender:?}"));
     }
@@ -208,4 +212,39 @@ fn masking_keys_are_not_shown() {
         !shown.contains("250, 33") && !shown.contains("61, 55"),
         "{shown}"
     );
+}
+
+/// T4: a codec in the middle of a message shows none of it, and not the window either, which it did.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_window_of_a_codec_is_not_shown() {
+    use fullduplex::deflate::codec::{Deflater, End, Inflater};
+    use fullduplex::deflate::{
+        Agreement, ContextTakeover, Direction, Level, MemoryLevel, WindowBits,
+    };
+
+    for takeover in [ContextTakeover::On, ContextTakeover::Off] {
+        let direction = Direction::new(WindowBits::MAX, takeover);
+        let agreement = Agreement::new(direction, direction);
+        let mut deflater = Deflater::new(&agreement, Level::FASTEST, MemoryLevel::DEFAULT);
+        let mut inflater = Inflater::new(&agreement);
+        let mut payload = Vec::new();
+        deflater
+            .compress(SECRET.as_bytes(), &mut payload, End::Fragment)
+            .unwrap();
+        let mut output = [0; 100];
+        let count = inflater.inflate(&mut &payload[..], &mut output).unwrap();
+        assert_eq!(&output[..count], SECRET.as_bytes());
+        let start = format!("{:?}", &payload[..3]);
+        for (shown, state) in [
+            (format!("{deflater:?}"), "DeflateState { settings: "),
+            (format!("{inflater:?}"), "InflateState { owner: None"),
+        ] {
+            assert!(shown.contains(state), "{shown}");
+            assert_hidden(&shown);
+            assert!(!shown.contains(&start), "{shown}");
+        }
+        assert!(format!("{inflater:?}").contains("len: 15, limit: "));
+        assert!(format!("{inflater:?}").contains("octets: 3, ended: false"));
+    }
 }

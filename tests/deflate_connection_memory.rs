@@ -25,7 +25,7 @@ use common::feed::{ROLES, frame};
 use deflated::{BINARY, OFF, ON, TEXT, Terms, drain, handshake};
 use fullduplex::deflate::codec::{Deflater, End};
 use fullduplex::deflate::{Compress, Deflate, Level, MemoryLevel};
-use fullduplex::{Config, Connection, Delivery, Inbox, ReceiveError, Role};
+use fullduplex::{Config, Connection, Delivery, Inbox, Message, MessageKind, ReceiveError, Role};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -116,6 +116,7 @@ fn compressed_connections_hold_little() {
     bombs_in_pieces_are_bounded();
     many_small_bombs_hold_no_more_than_one();
     parked_messages_take_their_own_size();
+    compressed_messages_that_wait_take_their_own_size();
     idle_connections_hold_next_to_nothing();
     threads_share_what_is_pooled();
 }
@@ -255,6 +256,36 @@ fn parked_messages_take_their_own_size() {
         // Where the parts of it stand takes a few words, if anything is held.
         let most = if length > 0 { length + 256 } else { 0 };
         assert!((length..=most).contains(&held), "{delivery:?}: {held}");
+    }
+}
+
+/// W1: what waits behind a message that is cut takes what it was compressed to, and not the room that
+/// it was compressed in: the queue counts no more.
+fn compressed_messages_that_wait_take_their_own_size() {
+    let ways: [fn(&mut Connection, &str) -> bool; 3] = [
+        |connection, text| connection.send_text(text).is_ok(),
+        |connection, text| connection.send(Message::text(text.to_owned())).is_ok(),
+        |connection, text| {
+            let kind = MessageKind::Text;
+            (connection.send_fragment(kind, text.as_bytes(), true)).is_ok()
+        },
+    ];
+    let noise = codec::Random(7).noise(2000);
+    let text = "x".repeat(16_000);
+    for role in ROLES {
+        for way in ways {
+            let mut terms = Terms::new(OFF, OFF);
+            terms.ours.max_frame_payload = Some(1000);
+            let limit = terms.ours.limits.max_outgoing;
+            let mut connection = terms.open(role).connection;
+            let (held, count) = peak(|| {
+                connection.send_binary(&noise).unwrap();
+                (0..).take_while(|_| way(&mut connection, &text)).count()
+            });
+            println!("{role:?}: {count} messages wait in {held} bytes");
+            assert!(count > 1000, "{count}");
+            assert!(held <= 3 * limit, "{role:?}: {held} for {count}");
+        }
     }
 }
 

@@ -162,6 +162,58 @@ fn without_takeover_connections_share_their_states() {
     }
 }
 
+/// D8: without takeover, messages use the memory of those before them.
+#[test]
+fn without_takeover_a_message_takes_no_allocation() {
+    on_a_new_thread(|| {
+        let agreement = agreement(15, ContextTakeover::Off);
+        let payload = send(&mut deflater(agreement, 8), &text(20_000));
+        let mut inflater = Inflater::new(&agreement);
+        let mut buffer = vec![0; 1000];
+        inflate_all(&mut inflater, &payload, &mut buffer);
+        let info = measure(|| {
+            for _ in 0..10 {
+                inflate_all(&mut inflater, &payload, &mut buffer);
+            }
+        });
+        assert_eq!(info.count_total, 0, "{info:?}");
+    });
+}
+
+/// D8: a compressor serves one message after the other, whosever they are. Only one of level 9 is not
+/// used again by another connection.
+#[test]
+fn compressors_are_used_again_below_level_9() {
+    for takeover in [ContextTakeover::On, ContextTakeover::Off] {
+        for level in 1..=9 {
+            on_a_new_thread(move || {
+                let level = Level::new(level).unwrap();
+                let agreement = agreement(15, takeover);
+                let new = || Deflater::new(&agreement, level, MemoryLevel::DEFAULT);
+                let mut output = Vec::with_capacity(10 * KIB as usize);
+                let mut send = |deflater: &mut Deflater| {
+                    output.clear();
+                    let message = [b'x'; KIB as usize];
+                    deflater
+                        .compress(&message, &mut output, End::Message)
+                        .unwrap();
+                };
+                let [mut first, mut second] = [new(), new()];
+                for _ in 0..4 {
+                    send(&mut first);
+                    send(&mut second); // until each has its history
+                }
+                let info = measure(|| {
+                    send(&mut first);
+                    send(&mut second);
+                });
+                let is_used_again = level != Level::SMALLEST;
+                assert_eq!(info.count_total == 0, is_used_again, "{level:?}: {info:?}");
+            });
+        }
+    }
+}
+
 /// D1, D8: in the middle of a message without takeover a connection owns less than 64 KiB, for any
 /// agreed window and however long the message is: 1 GiB of zeros in fragments.
 #[test]

@@ -18,7 +18,7 @@ use deflated::{
     BINARY, CHUNKS, HELLO, HELLO_AGAIN, HELLO_FINAL, OFF, ON, TEXT, Terms, all_terms, drain, frames,
 };
 use fullduplex::deflate::codec::End;
-use fullduplex::{Delivery, Inbox, MessageKind, ReceiveError};
+use fullduplex::{Connection, Delivery, Event, Inbox, MessageKind, ReceiveError, Role};
 
 /// What an inflated message may cost on the wire beyond twice the limit.
 const WIRE_SLACK: usize = 64 * 1024;
@@ -87,6 +87,41 @@ fn what_inflates_is_not_gathered() {
         assert_eq!(total, 4 << 20);
         assert!(largest <= 16 * 1024, "a piece of {largest} bytes");
     }
+}
+
+/// How many pieces a message comes in that is all there, but for those without any bytes.
+fn count_pieces(connection: &mut Connection, bytes: &[u8]) -> usize {
+    let mut inbox = Inbox::from(bytes);
+    let mut count = 0;
+    while let Some(event) = connection.poll_event(&mut inbox).unwrap() {
+        let Event::Piece(piece) = event else {
+            panic!("{event:?}");
+        };
+        count += usize::from(!piece.as_bytes().is_empty());
+    }
+    count
+}
+
+/// What grows as the message before did, or by a quarter more, comes in one step, whatever that one
+/// took; and what is long comes in steps of 16 KiB, not in crumbs.
+#[test]
+fn a_message_that_grows_as_the_last_one_did_comes_in_one_piece() {
+    let noise = Random(3).noise(500);
+    let compressed = |zeros: usize| {
+        let message = [noise.clone(), vec![0; zeros]].concat();
+        let payload = send(&mut deflater(OFF), &message);
+        frame(Role::Server, BINARY, &payload)
+    };
+    let mut connection = in_pieces(Terms::new(OFF, OFF))
+        .open(Role::Server)
+        .connection;
+    let mut pieces_of = |zeros| count_pieces(&mut connection, &compressed(zeros));
+    assert!(pieces_of(3500) > 1);
+    assert_eq!(pieces_of(4300), 1, "a quarter more");
+    assert_eq!(pieces_of(0), 1);
+    assert!(pieces_of(4300) > 1, "the last one did not grow");
+    let long = pieces_of((1 << 20) - 500);
+    assert!((64..=128).contains(&long), "{long}");
 }
 
 /// R7692-6-03, R7692-7.2.2-04: what precedes a fault is delivered, however the bytes are cut.

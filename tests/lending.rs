@@ -428,19 +428,25 @@ fn parked_messages_take_what_they_need() {
         (10 * LARGE, 0, false),
         (LARGE, 10 * LARGE, true),
     ] {
-        let mut feed = Feed::new(Role::Server, &Config::default());
-        feed.push(&frame(Role::Server, 0x82, &vec![0; grown]));
-        let message = frame(Role::Server, 0x82, &vec![0; held + 1]);
-        let (most, last) = message.split_at(message.len() - 1);
-        feed.push(most);
-        let mut parked = None;
-        let info = measure(|| parked = Some(feed.connection.park(&mut feed.inbox)));
-        let expected = if copied { held as u64 } else { 0 };
-        let slack = info.bytes_total - expected;
-        assert!(slack < 512, "{held} {grown}: {info:?}");
-        assert_eq!(feed.events.len(), 1);
-        feed.inbox.resume(parked.unwrap());
-        feed.push(last);
-        assert_eq!(feed.events.len(), 2);
+        // In the block, and in the string that gathers a text.
+        for grower in [0x82, 0x81] {
+            let mut feed = Feed::new(Role::Server, &Config::default());
+            let before = frame(Role::Server, grower, &vec![0; grown]);
+            for piece in before.chunks(1000) {
+                feed.push(piece);
+            }
+            let message = frame(Role::Server, 0x82, &vec![0; held + 1]);
+            let (most, last) = message.split_at(message.len() - 1);
+            feed.push(most);
+            let mut parked = None;
+            let info = measure(|| parked = Some(feed.connection.park(&mut feed.inbox)));
+            let expected = if copied { held as u64 } else { 0 };
+            let slack = info.bytes_total - expected;
+            assert!(slack < 512, "{held} {grown} {grower}: {info:?}");
+            assert_eq!(feed.events.len(), 1);
+            feed.inbox.resume(parked.unwrap());
+            feed.push(last);
+            assert_eq!(feed.events.len(), 2);
+        }
     }
 }

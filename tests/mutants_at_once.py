@@ -224,9 +224,7 @@ def build(found):
 
 def programs(tests):
     chosen = [word for name in tests for word in ("--test", name)]
-    if tests == ["core"]:
-        chosen.append("--lib")
-    answer = run(["cargo", "test", "--no-run", "--profile", "mutants", *chosen,
+    answer = run(["cargo", "test", "--no-run", "--profile", "mutants", "--lib", *chosen,
                   "--features", FEATURES, "--message-format", "json"])
     if answer.returncode:
         raise SystemExit("\n".join(

@@ -135,13 +135,15 @@ impl Inbox {
             .min(allowed)
             .max(at_least)
             .max(FIRST_READ);
-        // While the frame's end is out of reach, any good read will do: the block need not grow
-        // again for the few bytes that the last one has added to the bound.
-        let enough = if self.wanted > allowed {
-            (room / 2).clamp(FIRST_READ, LARGEST_READ).max(at_least)
-        } else {
-            room
-        };
+        // Half of that will do in a block of a read's size, or it would grow again for the few bytes
+        // that each read adds to what is held; but not less than the frame needs to its end, if that
+        // is in reach.
+        let end = Some(self.wanted).filter(|wanted| *wanted <= allowed);
+        let enough = (room / 2)
+            .min(LARGEST_READ)
+            .max(self.next_read.saturating_sub(self.held()))
+            .max(end.unwrap_or_default())
+            .max(at_least);
         if self.block.len() - self.end < enough {
             self.make_room(enough, room);
         }

@@ -81,3 +81,75 @@ impl Connection {
         self.sender.take_buffer()
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use bytes::Buf;
+
+    use super::*;
+    use crate::Config;
+
+    fn reading(bytes: &[u8]) -> (Connection, Inbox) {
+        let mut connection = Connection::server(&Config::default());
+        let mut inbox = Inbox::from(bytes);
+        while let Ok(Some(_)) = connection.poll_event(&mut inbox) {}
+        (connection, inbox)
+    }
+
+    /// A message is gathered outside the block if it is text, so both count.
+    #[test]
+    fn the_size_of_an_inbox_is_all_its_memory() {
+        assert_eq!(Inbox::new().size(), 0);
+        let binary = [&[0x02, 0x82, 0, 0, 0, 0][..], b"ab", &[0x80, 0x80]].concat();
+        let (_, inbox) = reading(&binary);
+        assert_eq!(inbox.size(), 4096);
+        let text = [&[0x01, 0x82, 0, 0, 0, 0][..], b"ab", &[0x80, 0x80]].concat();
+        let (_, mut inbox) = reading(&text);
+        assert_eq!(inbox.size(), 4096 + inbox.text.capacity());
+        assert!(inbox.text.capacity() >= 2);
+        inbox.bytes.reserve_exact(100);
+        assert_eq!(inbox.size(), 4096 + inbox.text.capacity() + 100);
+    }
+
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[test]
+    fn what_is_held_for_a_connection_is_in_use() {
+        assert_eq!(Inbox::new().in_use(), 0);
+        // Half of a header behind two bytes of a message.
+        for first in [0x01, 0x02] {
+            let frame = [&[first, 0x82, 0, 0, 0, 0][..], b"ab", &[0x80]].concat();
+            let (_, mut inbox) = reading(&frame);
+            assert_eq!(inbox.in_use(), 3, "{first}");
+            inbox.start_gathering();
+            inbox.bytes.extend(b"abcd");
+            let held = inbox.in_use();
+            inbox.text.push_str("efghi");
+            assert_eq!(inbox.in_use(), held + 5, "{first}");
+            inbox.end_gathering();
+            assert_eq!(inbox.in_use(), held - 4, "{first}");
+        }
+        let (_, inbox) = reading(&[0x81, 0x82, 0, 0, 0, 0, b'a', b'b']);
+        assert_eq!(inbox.in_use(), 0, "nobody needs it any more");
+    }
+
+    /// A queue has no memory, then what it was lent, and gives that back when it is empty.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[test]
+    fn a_buffer_is_lent_and_taken_back() {
+        let mut connection = Connection::server(&Config::default());
+        assert!(connection.lacks_buffer());
+        assert_eq!(connection.take_buffer(), None);
+        let mut buffer = b"old".to_vec();
+        buffer.reserve_exact(1000);
+        let capacity = buffer.capacity();
+        connection.lend_buffer(buffer);
+        assert!(!connection.lacks_buffer());
+        assert!(connection.send_text("hi").is_ok());
+        assert_eq!(connection.take_buffer(), None, "something waits in it");
+        assert_eq!(connection.outgoing().chunk(), b"\x81\x02hi");
+        connection.outgoing().advance(4);
+        let taken = connection.take_buffer().map(|buffer| buffer.capacity());
+        assert_eq!(taken, Some(capacity));
+        assert!(connection.lacks_buffer());
+    }
+}

@@ -128,3 +128,30 @@ impl Connection {
         self.receiver.failure().is_some() || self.receiver.eof()
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::{Config, Inbox};
+
+    /// A fault and the end of the transport leave nothing but an error to report, each by itself. A
+    /// Close frame does not.
+    #[test]
+    fn a_fault_and_the_end_are_failures() {
+        let connection = || Connection::server(&Config::default());
+        let mut closed = connection();
+        let mut close = Inbox::from(&[0x88, 0x80, 0, 0, 0, 0][..]);
+        assert!(matches!(closed.poll_event(&mut close), Ok(Some(_))));
+        assert!(!closed.has_failed() && closed.has_received_close());
+
+        let mut failed = connection();
+        let mut garbage = Inbox::from(&[0xff, 0xff][..]);
+        assert!(failed.poll_event(&mut garbage).is_err());
+        assert!(failed.has_failed() && !failed.has_received_close());
+
+        let mut ended = connection();
+        assert!(!ended.has_failed());
+        ended.received_eof();
+        assert!(ended.has_failed() && !ended.has_received_close());
+    }
+}

@@ -216,6 +216,16 @@ impl Queue {
         }
     }
 
+    /// Queues what was compressed, in memory that may be far larger: it is copied unless it is long.
+    #[cfg(feature = "deflate")]
+    pub(super) fn push_compressed(&mut self, framing: Framing, compressed: Vec<u8>) {
+        if compressed.len() < WRITE_IN_PLACE {
+            self.push_slice(framing, &compressed);
+        } else {
+            self.push(framing, compressed.into());
+        }
+    }
+
     /// Queues a control frame that was asked for, which may overtake the backlog, and tells after
     /// how many written bytes it has left.
     pub(super) fn push_control(&mut self, opcode: Opcode, payload: &[u8]) -> u64 {

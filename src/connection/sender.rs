@@ -350,7 +350,7 @@ impl Sender {
         self.admit_message()?;
         #[cfg(feature = "deflate")]
         if let Some((framing, compressed)) = self.compress(opcode, payload, Choice::default())? {
-            self.queue.push(framing, compressed.into());
+            self.queue.push_compressed(framing, compressed);
             return Ok(());
         }
         self.queue.push_slice(Framing::single(opcode), payload);
@@ -403,7 +403,7 @@ impl Sender {
         #[cfg(feature = "deflate")]
         match self.compress(opcode, message.as_bytes(), choice) {
             Ok(Some((framing, compressed))) => {
-                self.queue.push(framing, compressed.into());
+                self.queue.push_compressed(framing, compressed);
                 return Ok(());
             }
             Ok(None) => {}
@@ -464,7 +464,7 @@ impl Sender {
                 let compressed = compression.compress(payload, end)?;
                 let rsv1 = opcode != Opcode::Continuation;
                 self.queue
-                    .push(Framing { opcode, rsv1, fin }, compressed.into());
+                    .push_compressed(Framing { opcode, rsv1, fin }, compressed);
                 self.stream = (!fin).then(|| Box::new(stream));
                 return Ok(());
             }

@@ -254,3 +254,117 @@ impl Timers {
         (deadline < Span::NEVER).then_some((due, deadline))
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use bytes::Buf;
+
+    use super::*;
+    use crate::{Config, Inbox, Keepalive};
+
+    const INTERVAL: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(7);
+    /// When a Pong is missed, if the Ping leaves at once.
+    const DEADLINE: Duration = Duration::from_secs(27);
+
+    fn connection() -> Connection {
+        let mut config = Config::default();
+        config.timeouts.keepalive = Some(Keepalive {
+            interval: INTERVAL,
+            timeout: TIMEOUT,
+        });
+        let mut connection = Connection::server(&config);
+        connection.handle_timeout(Duration::ZERO);
+        connection
+    }
+
+    fn flush(connection: &mut Connection) {
+        let count = connection.outgoing().len();
+        connection.outgoing().advance(count);
+    }
+
+    /// A Ping has left at 20 s.
+    fn waiting() -> Connection {
+        let mut connection = connection();
+        connection.handle_timeout(INTERVAL);
+        flush(&mut connection);
+        connection.handle_timeout(INTERVAL);
+        connection
+    }
+
+    fn before(time: Duration) -> Duration {
+        time.saturating_sub(Duration::from_nanos(1))
+    }
+
+    #[test]
+    fn a_pong_is_overdue_when_its_time_is_up() {
+        let mut connection = waiting();
+        assert!(!connection.is_pong_overdue(INTERVAL));
+        assert!(!connection.is_pong_overdue(before(DEADLINE)));
+        assert!(connection.is_pong_overdue(DEADLINE));
+        // It waits to be read.
+        let mut inbox = Inbox::from(&[0x8a, 0x80, 0, 0, 0, 0][..]);
+        assert!(matches!(connection.poll_event(&mut inbox), Ok(Some(_))));
+        connection.handle_timeout(DEADLINE);
+        assert!(!connection.is_pong_overdue(DEADLINE));
+        assert!(!connection.has_failed());
+    }
+
+    /// The Ping cannot leave, or nothing at all is due: no Pong can wait to be read.
+    #[test]
+    fn a_pong_is_not_overdue_before_its_ping_has_left() {
+        let mut connection = connection();
+        assert!(!connection.is_pong_overdue(DEADLINE));
+        connection.handle_timeout(INTERVAL);
+        assert!(!connection.is_pong_overdue(DEADLINE));
+        connection.handle_timeout(DEADLINE);
+        assert!(connection.has_failed());
+        let untold = Connection::server(&Config::default());
+        assert!(!untold.is_pong_overdue(Duration::MAX));
+    }
+
+    /// The deadline of closing, or an idle one, is not a Pong's.
+    #[test]
+    fn another_deadline_makes_no_pong_overdue() {
+        let mut closing = waiting();
+        assert_eq!(closing.close(CloseCode::NORMAL, ""), Ok(()));
+        closing.handle_timeout(INTERVAL);
+        assert!(!closing.is_pong_overdue(Duration::MAX));
+
+        let mut config = Config::default();
+        config.timeouts.idle = Some(INTERVAL + TIMEOUT / 2);
+        config.timeouts.keepalive = Some(Keepalive {
+            interval: INTERVAL,
+            timeout: TIMEOUT,
+        });
+        let mut idle = Connection::server(&config);
+        idle.handle_timeout(Duration::ZERO);
+        idle.handle_timeout(INTERVAL);
+        flush(&mut idle);
+        idle.handle_timeout(INTERVAL);
+        assert!(!idle.is_pong_overdue(DEADLINE));
+    }
+
+    #[test]
+    fn timers_that_start_anew_know_no_time() {
+        let mut connection = waiting();
+        connection.restart_timers();
+        assert_eq!(connection.poll_timeout(), None);
+        let start = Duration::from_secs(3);
+        connection.handle_timeout(start);
+        assert_eq!(connection.poll_timeout(), Some(start + INTERVAL));
+    }
+
+    #[test]
+    fn a_byte_that_was_written_is_progress_until_the_time_is_told() {
+        let mut connection = connection();
+        assert!(!connection.has_progressed());
+        assert!(connection.send_text("hello").is_ok());
+        assert!(!connection.has_progressed());
+        connection.outgoing().advance(1);
+        assert!(connection.has_progressed());
+        connection.handle_timeout(Duration::ZERO);
+        assert!(!connection.has_progressed());
+        assert!(!Connection::server(&Config::default()).has_progressed());
+    }
+}

@@ -5,6 +5,7 @@
 //! nothing else between two messages.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 /// At most `limit` octets; the memory follows what has been seen.
 ///
@@ -13,7 +14,6 @@ use alloc::vec::Vec;
 ///   full:     | newer ... newest | oldest ... |
 ///                                ^ at            len == limit
 /// ```
-#[derive(Debug)]
 pub(super) struct History {
     octets: Vec<u8>,
     at: usize,
@@ -71,6 +71,15 @@ impl History {
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (newer, older) = self.octets.split_at(self.at);
         [older, newer]
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("History")
+            .field("len", &self.octets.len())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 

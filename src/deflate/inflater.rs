@@ -1,6 +1,7 @@
 //! Receiving: from the payloads of a compressed message to its data (RFC 7692, section 7.2.2).
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use zlib_rs::{InflateFlush, Status};
 
@@ -41,7 +42,7 @@ pub struct Inflater {
 }
 
 /// How far the current message is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Message {
     /// How many octets of payload were taken, up to [`START`].
     octets: usize,
@@ -285,6 +286,17 @@ impl Message {
     }
 }
 
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("octets", &self.octets)
+            .field("ended", &self.ended)
+            .field("drained", &self.drained)
+            .field("damaged", &self.damaged)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Empties the backend's window and fills it with the history.
 fn prime(state: &mut InflateState, history: &History) {
     state.raw.reset(false);
@@ -299,4 +311,34 @@ fn prime(state: &mut InflateState, history: &History) {
 fn difference(after: u64, before: u64) -> usize {
     // Both count octets of one slice, so the difference fits.
     usize::try_from(after - before).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deflate::Direction;
+
+    /// "Hello" as RFC 7692 has it, and ended by a final block.
+    const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    const FINAL: &[u8] = b"\xf3\x48\xcd\xc9\xc9\x07\x00";
+
+    /// A connection looks for the decompressor that it had last where that has its window: the
+    /// largest there is, and not emptied by a final block.
+    #[test]
+    fn a_window_of_the_agreed_size_is_looked_for() {
+        for (bits, payload, takeover, expected) in [
+            (15, HELLO, ContextTakeover::On, true),
+            (14, HELLO, ContextTakeover::On, false),
+            (15, FINAL, ContextTakeover::On, false),
+            (15, HELLO, ContextTakeover::Off, false),
+        ] {
+            let window_bits = WindowBits::new(bits).unwrap_or(WindowBits::MAX);
+            let direction = Direction::new(window_bits, takeover);
+            let mut inflater = Inflater::new(&Agreement::new(direction, direction));
+            let (mut input, mut output) = (payload, [0; 100]);
+            assert_eq!(inflater.inflate(&mut input, &mut output), Ok(5));
+            assert!(inflater.finish(&mut output).is_ok_and(|finish| finish.done));
+            assert_eq!(inflater.owner.is_some(), expected, "{bits}, {takeover:?}");
+        }
+    }
 }

@@ -239,3 +239,23 @@ fn with<T>(use_pool: impl FnOnce(&mut Pool) -> T) -> T {
         None => use_pool(&mut Pool::new()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who had a window gets it back, whoever used the pool since. Who had none takes a state that
+    /// nobody will look for.
+    #[test]
+    fn a_window_waits_for_its_owner() {
+        let [first, second] = [(); 2].map(|()| Some(Owner::new()));
+        for wanted in [first, second] {
+            for owner in [first, None, second] {
+                Box::new(InflateState::new()).put(owner);
+            }
+            assert_eq!(InflateState::take(wanted).owner, wanted);
+            assert_eq!(InflateState::take(None).owner, None);
+            clear();
+        }
+    }
+}

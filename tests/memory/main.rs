@@ -15,6 +15,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod kit;
+mod parking;
 
 use std::mem;
 use std::time::Duration;

@@ -24,7 +24,7 @@ use super::config::Role;
 use super::keys::MaskKeys;
 use super::outgoing::Outgoing;
 use super::settings::Settings;
-use crate::frame::{CloseFrame, Header, Opcode, apply_mask};
+use crate::frame::{CloseFrame, Header, Opcode, append_short, apply_mask};
 
 /// Payloads from this size on are written from where they are instead of being copied behind their
 /// header. Below it, the copy is cheaper than one more element of a vectored write.
@@ -182,10 +182,16 @@ impl Queue {
         let plain = self.held.is_none()
             && self.outgoing.len() < max_outgoing
             && payload.len() <= max_frame_payload;
-        if plain {
-            self.encode(Framing::single(opcode), payload);
+        if plain && (self.keys.is_some() || !append_short(opcode, payload, self.outgoing.buffer()))
+        {
+            self.push_single(opcode, payload);
         }
         plain
+    }
+
+    #[inline(never)]
+    fn push_single(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.encode(Framing::single(opcode), payload);
     }
 
     /// Queues a borrowed payload: framed at once, or copied if it has to wait or to be cut.

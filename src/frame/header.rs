@@ -16,7 +16,7 @@ pub const MAX_HEADER: usize = 14;
 /// The longest payload of a control frame (RFC 6455, section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
-const FIN: u8 = 0x80;
+pub(super) const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
 const RSV: u8 = 0x70;
 pub(super) const MASK: u8 = 0x80;

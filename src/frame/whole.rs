@@ -1,7 +1,9 @@
 //! The common case: a whole message in one frame.
 
-use super::apply_mask;
-use super::header::{LENGTH, LENGTH_16, MASK};
+use alloc::vec::Vec;
+
+use super::header::{FIN, LENGTH, LENGTH_16, MASK};
+use super::{Opcode, apply_mask};
 use crate::Role;
 use crate::message::MessageKind;
 
@@ -36,12 +38,12 @@ impl WholeMessage {
             return None;
         }
         let short = *second & LENGTH;
-        let (length, header) = if short < LENGTH_16 {
-            (usize::from(short), 2)
+        let (length, header, rest) = if short < LENGTH_16 {
+            (usize::from(short), 2, rest)
         } else {
-            long_length(short, rest)?
+            let (length, header) = long_length(short, rest)?;
+            (length, header, rest.get_mut(header - 2..)?)
         };
-        let rest = rest.get_mut(header - 2..)?;
         if length as u64 >= below {
             return None;
         }
@@ -62,6 +64,19 @@ impl WholeMessage {
             length,
         })
     }
+}
+
+/// Appends a frame of its own without a mask, unless its payload is longer than 125 bytes. There is
+/// no [`Header`](super::Header) to be put together, and one look at how much room there is.
+#[inline(never)]
+pub(crate) fn append_short(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    let Ok(length @ ..LENGTH_16) = u8::try_from(payload.len()) else {
+        return false;
+    };
+    out.reserve(payload.len() + 2);
+    out.extend_from_slice(&[FIN | opcode.bits(), length]);
+    out.extend_from_slice(payload);
+    true
 }
 
 /// The length at the front of `bytes`, in the form that `code` tells, and the size of the header with

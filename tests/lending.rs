@@ -431,10 +431,11 @@ fn parked_messages_take_what_they_need() {
         // In the block, and in the string that gathers a text.
         for grower in [0x82, 0x81] {
             let mut feed = Feed::new(Role::Server, &Config::default());
-            let before = frame(Role::Server, grower, &vec![0; grown]);
-            for piece in before.chunks(1000) {
-                feed.push(piece);
+            feed.push(&frame(Role::Server, grower & 0x7f, b""));
+            for piece in vec![0; grown].chunks(1000) {
+                feed.push(&frame(Role::Server, 0x00, piece));
             }
+            feed.push(&frame(Role::Server, 0x80, b""));
             let message = frame(Role::Server, 0x82, &vec![0; held + 1]);
             let (most, last) = message.split_at(message.len() - 1);
             feed.push(most);

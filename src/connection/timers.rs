@@ -324,6 +324,16 @@ mod tests {
         assert!(!untold.is_pong_overdue(Duration::MAX));
     }
 
+    /// What was read is a sign of life before anybody looks at it.
+    #[test]
+    fn whatever_was_read_is_life() {
+        let mut connection = waiting();
+        connection.note_life();
+        connection.handle_timeout(DEADLINE);
+        assert!(!connection.has_failed());
+        assert_eq!(connection.poll_timeout(), Some(DEADLINE + INTERVAL));
+    }
+
     /// The deadline of closing, or an idle one, is not a Pong's.
     #[test]
     fn another_deadline_makes_no_pong_overdue() {

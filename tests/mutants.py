@@ -23,11 +23,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TREE = ROOT / "target" / "mutants"
 TESTS = """
     close_frames closing control_answers deadlines debug eof failing fragmentation framing
-    fuzz_seeds lending limits marks masking memory messages outcome outgoing pieces retry room sending streams
-    timers utf8 handshake_answers handshake_client handshake_heads handshake_rejected handshake_request
-    handshake_server negotiation origin proxy proxy_urls redirects url deflate_agreement
-    deflate_codec deflate_connection deflate_exchange deflate_negotiation
-    deflate_pieces deflate_sending deflate_sharing
+    fuzz_seeds lending limits marks masking memory messages outcome outgoing pieces retry room
+    sending streams timers utf8 handshake_answers handshake_client handshake_heads
+    handshake_rejected handshake_request handshake_server negotiation origin proxy proxy_urls
+    redirects url deflate_agreement deflate_codec deflate_connection deflate_exchange
+    deflate_negotiation deflate_pieces deflate_sending deflate_sharing
 """.split()
 # Minutes without optimisation: only for what the others miss.
 SLOW_TESTS = """

@@ -33,7 +33,8 @@ import mutants
 TREE = mutants.ROOT / "target" / "mutants_at_once"
 TARGET = TREE / "target"
 FEATURES = "deflate,http"
-# Tests of the adapters and of memory, for what the tests of the core leave.
+# Tests of the adapters and of memory, for what the tests of the core leave. Unit tests are run
+# again with them: some are of what only adapters use.
 ADAPTERS = """
     async_deadlines async_memory deflate_connection_memory memory opening split split_ends
     split_over waiting

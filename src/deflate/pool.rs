@@ -93,6 +93,18 @@ impl Pool {
             deflaters: Vec::new(),
         }
     }
+
+    /// The decompressor with this owner's window if there is one, else any.
+    fn take_inflater(&mut self, owner: Option<Owner>) -> Option<Box<InflateState>> {
+        let states = &mut self.inflaters;
+        let found = states
+            .iter()
+            .rposition(|state| owner.is_some() && state.owner == owner);
+        // Take one that nobody will look for before one that somebody may.
+        let free = || states.iter().rposition(|state| state.owner.is_none());
+        let index = found.or_else(free).or(Some(0))?;
+        (index < states.len()).then(|| states.remove(index))
+    }
 }
 
 impl Owner {
@@ -115,17 +127,7 @@ impl Owner {
 impl InflateState {
     /// A decompressor with this owner's window if there is one, else any that can be had.
     pub(super) fn take(owner: Option<Owner>) -> Box<Self> {
-        with(|pool| {
-            let states = &mut pool.inflaters;
-            let found = states
-                .iter()
-                .rposition(|state| owner.is_some() && state.owner == owner);
-            // Take one that nobody will look for before one that somebody may.
-            let free = || states.iter().rposition(|state| state.owner.is_none());
-            let index = found.or_else(free).or(Some(0))?;
-            (index < states.len()).then(|| states.remove(index))
-        })
-        .unwrap_or_else(|| Box::new(Self::new()))
+        with(|pool| pool.take_inflater(owner)).unwrap_or_else(|| Box::new(Self::new()))
     }
 
     /// Puts it back. `owner` says whose window it holds, if that is of any use.
@@ -250,12 +252,15 @@ mod tests {
     fn a_window_waits_for_its_owner() {
         let [first, second] = [(); 2].map(|()| Some(Owner::new()));
         for wanted in [first, second] {
+            let mut pool = Pool::new();
             for owner in [first, None, second] {
-                Box::new(InflateState::new()).put(owner);
+                let mut state = Box::new(InflateState::new());
+                state.owner = owner;
+                assert!(push(&mut pool.inflaters, state).is_none());
             }
-            assert_eq!(InflateState::take(wanted).owner, wanted);
-            assert_eq!(InflateState::take(None).owner, None);
-            clear();
+            let mut take = |owner| pool.take_inflater(owner).map(|state| state.owner);
+            assert_eq!(take(wanted), Some(wanted));
+            assert_eq!(take(None), Some(None));
         }
     }
 }

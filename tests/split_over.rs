@@ -155,8 +155,8 @@ impl Read for Ends {
     }
 }
 
-/// R6455-5.5.1-05: the answer to a Close frame leaves although the peer has ended its side when the transport has
-/// taken it and not yet let go of it. Found by injecting faults into TLS.
+/// R6455-5.5.1-05: the answer to a Close frame leaves although the peer has ended its side when the
+/// transport has taken it and not yet let go of it. Found by injecting faults into TLS.
 #[test]
 fn an_answer_that_is_held_back_leaves_after_the_end() {
     for role in ROLES {

@@ -109,6 +109,7 @@ impl Outgoing {
 
     /// Takes the buffer, if there is any, and gives the other memory back. Nothing waits.
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        // Assigning alone is right, too, but takes longer where there is nothing, as there mostly is.
         if self.payloads.is_some() {
             self.payloads = None;
         }

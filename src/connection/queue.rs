@@ -158,6 +158,7 @@ impl Queue {
         if !self.is_empty() {
             return None;
         }
+        // The first look is for speed: mostly there is nothing.
         if self.held.is_some() && self.close().is_none() {
             self.held = None;
         }
@@ -189,6 +190,7 @@ impl Queue {
         plain
     }
 
+    /// Not inlined, so that the short way stays short.
     #[inline(never)]
     fn push_single(&mut self, opcode: Opcode, payload: &[u8]) {
         self.encode(Framing::single(opcode), payload);

@@ -2,7 +2,7 @@
 # Builds all servers and the load generator, and compares them; see the README. Needs two cores and
 # an otherwise idle machine.
 #
-#   run.sh                            everything, and writes ../RESULTS.md and ../results; some 20 minutes
+#   run.sh                            everything, and writes ../RESULTS.md and ../results; some 30 minutes
 #   run.sh [--quick] [--rounds N] [--milliseconds N] [--only ROW[/PEER]]... [--report FOLDER]
 #                                     prints what was measured, of rows and peers with these in their names
 #   run.sh --list                     the rows and who takes part

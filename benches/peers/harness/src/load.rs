@@ -85,6 +85,22 @@ pub struct Measured {
     pub latencies: Vec<u32>,
 }
 
+impl Measured {
+    pub fn add(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+        self.wall += other.wall;
+        self.latencies.extend_from_slice(&other.latencies);
+    }
+
+    /// The mean latency: how long all connections take for what each has under way.
+    pub fn round_trip(&self) -> Duration {
+        let sum: u64 = self.latencies.iter().copied().map(u64::from).sum();
+        let count = self.latencies.len() as u64;
+        Duration::from_nanos(sum.checked_div(count).unwrap_or_default())
+    }
+}
+
 struct Client {
     stream: mio::net::TcpStream,
     /// Which request is under way, and how much of it and of its echoes.
@@ -97,8 +113,8 @@ struct Client {
 }
 
 /// The connections and what they exchange.
-pub struct Load<'a> {
-    traffic: &'a Traffic,
+pub struct Load {
+    traffic: Traffic,
     poll: Poll,
     events: Events,
     clients: Vec<Client>,
@@ -106,8 +122,8 @@ pub struct Load<'a> {
     reads: usize,
 }
 
-impl<'a> Load<'a> {
-    pub fn new(streams: Vec<TcpStream>, traffic: &'a Traffic) -> Result<Self> {
+impl Load {
+    pub fn new(streams: Vec<TcpStream>, traffic: Traffic) -> Result<Self> {
         let poll = Poll::new()?;
         let mut clients = Vec::new();
         for (token, stream) in streams.into_iter().enumerate() {
@@ -145,14 +161,14 @@ impl<'a> Load<'a> {
     /// The same for these connections only.
     pub fn run_some(&mut self, some: Range<usize>, time: Duration, look: Look) -> Result<Measured> {
         let mut measured = Measured {
-            latencies: Vec::with_capacity(1 << 20),
+            latencies: Vec::with_capacity(1 << 16),
             ..Measured::default()
         };
         let start = Instant::now();
         let deadline = start + time;
         let mut talking = some.len();
         for client in &mut self.clients[some] {
-            client.start(start, self.traffic)?;
+            client.start(start, &self.traffic)?;
         }
         while talking > 0 {
             self.poll.poll(&mut self.events, Some(PATIENCE))?;
@@ -161,10 +177,10 @@ impl<'a> Load<'a> {
             }
             for event in &self.events {
                 let client = &mut self.clients[event.token().0];
-                client.write(self.traffic)?;
+                client.write(&self.traffic)?;
                 self.reads += 1;
                 let look = look == Look::AtAll || self.reads.is_multiple_of(16);
-                if !client.read(self.traffic, &mut self.room, look)? {
+                if !client.read(&self.traffic, &mut self.room, look)? {
                     continue;
                 }
                 let now = Instant::now();
@@ -175,7 +191,7 @@ impl<'a> Load<'a> {
                     .latencies
                     .push(latency.try_into().unwrap_or(u32::MAX));
                 if now < deadline {
-                    client.start(now, self.traffic)?;
+                    client.start(now, &self.traffic)?;
                 } else {
                     talking -= 1;
                 }

@@ -8,6 +8,7 @@
 mod json;
 mod load;
 mod measure;
+mod pair;
 mod peers;
 mod report;
 mod results;
@@ -56,8 +57,8 @@ fn main() -> ExitCode {
 fn act(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let mut plan = Plan {
         times: Times {
-            warm_up: Duration::from_millis(150),
-            measured: Duration::from_millis(500),
+            warm_up: Duration::from_millis(100),
+            measured: Duration::from_millis(300),
         },
         rounds: 5,
         only: Vec::new(),
@@ -105,10 +106,21 @@ fn list() {
 
 impl Plan {
     fn wants(&self, row: &Row, peer: &Peer) -> bool {
-        let is_wanted = |(rows, peers): &(String, String)| {
-            row.name.contains(rows) && (peer.name.contains(peers) || peer.name == row.reference())
-        };
+        let is_wanted =
+            |(rows, peers): &(String, String)| row.name.contains(rows) && peer.name.contains(peers);
         row.admits(peer) && (self.only.is_empty() || self.only.iter().any(is_wanted))
+    }
+
+    /// The wanted ones, and the reference where nothing else is compared with it.
+    fn peers(&self, row: &Row) -> Vec<&'static Peer> {
+        if !PEERS.iter().any(|peer| self.wants(row, peer)) {
+            return Vec::new();
+        }
+        let is_beside =
+            |peer: &Peer| !row.is_paired() && row.admits(peer) && peer.name == row.reference();
+        let peers = PEERS.iter();
+        let peers = peers.filter(|peer| self.wants(row, peer) || is_beside(peer));
+        peers.collect()
     }
 }
 
@@ -121,10 +133,8 @@ fn run(plan: &Plan) -> Result<()> {
         rows: Vec::new(),
     };
     for row in ROWS {
-        let peers = PEERS.iter().filter(|peer| plan.wants(row, peer));
-        let peers: Vec<_> = peers.collect();
-        // With the reference alone there is nothing to compare.
-        if peers.iter().all(|peer| peer.name == row.reference()) {
+        let peers = plan.peers(row);
+        if peers.is_empty() {
             continue;
         }
         let measured = rounds(plan, row, &peers)?;
@@ -157,22 +167,9 @@ fn rounds(plan: &Plan, row: &Row, peers: &[&Peer]) -> Result<RowResults> {
         for turn in 0..peers.len() {
             let index = (first + turn) % peers.len();
             let peer = peers[index];
-            let sample = measure::sample(peer, row.what, plan.times);
+            let sample = measure::sample(peer, row, plan.times);
             let sample = sample.map_err(|error| format!("{}/{}: {error}", row.name, peer.name))?;
             measured.peers[index].samples.push(sample);
-        }
-        let reference = measured
-            .peers
-            .iter()
-            .find(|peer| peer.name == row.reference());
-        if let Some(reference) = reference.and_then(|peer| Some(peer.samples.last()?.cpu)) {
-            for sample in measured
-                .peers
-                .iter_mut()
-                .filter_map(|peer| peer.samples.last_mut())
-            {
-                sample.ratio = sample.cpu / reference;
-            }
         }
     }
     Ok(measured)

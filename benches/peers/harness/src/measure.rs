@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::Result;
 use crate::load::{self, Load, Look, Measured};
+use crate::pair::{self, Side, Talk};
 use crate::peers::{Opening, Peer};
-use crate::rows::{Echo, What};
+use crate::rows::{Echo, Row, What};
 use crate::server::{Server, busy_time, own_processor_time};
 use crate::traffic::{Inflater, Kind, Traffic, compressed_frame};
 
@@ -20,7 +21,7 @@ pub struct Sample {
     /// Microseconds of the server's processor time for each message, or for each connection.
     #[serde(serialize_with = "short")]
     pub cpu: f64,
-    /// The same, divided by that of the reference in the same round, where there is one.
+    /// The same, divided by that of the reference beside it, where there is one.
     #[serde(serialize_with = "short")]
     pub ratio: f64,
     /// Messages or connections per second, whichever side was the slower one.
@@ -61,20 +62,27 @@ pub struct Times {
     pub measured: Duration,
 }
 
-pub fn sample(peer: &Peer, what: What, times: Times) -> Result<Sample> {
-    match what {
-        What::Echo(what) => echo(peer, &what, times),
+pub fn sample(peer: &Peer, row: &Row, times: Times) -> Result<Sample> {
+    match row.what {
+        What::Echo(what) => {
+            let reference = echo(row.reference_peer()?, &what)?;
+            pair::compare(echo(peer, &what)?, reference, times)
+        }
         What::Idle { connections } => idle(peer, connections),
         What::Burst(what) => burst(peer, &what),
         What::Deflate { takeover } => deflate(peer, takeover, times),
-        What::Handshake => handshake(peer, times),
+        What::Handshake => {
+            let reference = handshakes(row.reference_peer()?)?;
+            pair::compare(handshakes(peer)?, reference, times)
+        }
     }
 }
 
-fn echo(peer: &Peer, what: &Echo, times: Times) -> Result<Sample> {
+fn echo(peer: &Peer, what: &Echo) -> Result<Side<Load>> {
     let (server, traffic) = start(peer, what)?;
     let streams = connections(peer, &server, what.connections)?;
-    talk(&server, streams, &traffic, times)
+    let load = Load::new(streams, traffic)?;
+    Ok(Side { load, server })
 }
 
 /// A server, and what to exchange with it.
@@ -90,56 +98,88 @@ fn start(peer: &Peer, what: &Echo) -> Result<(Server, Traffic)> {
     Ok((Server::start(peer.program, arguments)?, traffic.as_raw()))
 }
 
+/// So many are opened before a server without a protocol has to have accepted those before, which it
+/// does not tell. Where more than 128 wait for that, the kernel tries again a second later.
+const WAITING: usize = 50;
+
 fn connections(peer: &Peer, server: &Server, count: usize) -> Result<Vec<TcpStream>> {
-    let open = || {
-        if peer.raw {
-            load::connect(&server.address)
-        } else {
-            load::open(&server.address, "")
+    let open = |index: usize| {
+        if !peer.raw {
+            return load::open(&server.address, "");
         }
+        if index.is_multiple_of(WAITING) {
+            server.wait_for_files(index)?;
+        }
+        load::connect(&server.address)
     };
-    (0..count).map(|_| open()).collect()
+    (0..count).map(open).collect()
 }
 
-fn talk(
-    server: &Server,
-    streams: Vec<TcpStream>,
-    traffic: &Traffic,
-    times: Times,
-) -> Result<Sample> {
-    let mut load = Load::new(streams, traffic)?;
-    load.run(times.warm_up, Look::AtAll)?;
-    observe(server, || load.run(times.measured, Look::AtSome))
+/// What was seen of a server while it was talked to, once or several times.
+#[derive(Default)]
+pub struct Seen {
+    pub measured: Measured,
+    /// Seconds of the processor time of the server, of this process, and of all.
+    pub server: f64,
+    pub own: f64,
+    pub busy: f64,
 }
 
-/// What a server did meanwhile.
-fn observe(server: &Server, work: impl FnOnce() -> Result<Measured>) -> Result<Sample> {
-    let server_before = server.processor_time()?;
-    let (own_before, busy_before) = (own_processor_time()?, busy_time()?);
-    let mut measured = work()?;
-    let own = own_processor_time()? - own_before;
-    let busy = busy_time()? - busy_before;
-    let time = server.processor_time()? - server_before;
-    measured.latencies.sort_unstable();
-    let quantile = |percent: usize| {
-        let latencies = &measured.latencies;
-        let index = latencies.len() * percent / 100;
-        let latency = latencies.get(index).or(latencies.last());
-        latency.map_or(0.0, |nanoseconds| f64::from(*nanoseconds) / 1000.0)
-    };
-    let messages = measured.messages as f64;
-    let wall = measured.wall.as_secs_f64();
-    Ok(Sample {
-        cpu: time * 1e6 / messages,
-        rate: messages / wall,
-        p50: quantile(50),
-        p99: quantile(99),
-        server: time / wall,
-        generator: own / wall,
-        others: (busy - time - own).max(0.0) / wall,
-        bytes: measured.bytes as f64 / messages,
-        ..Sample::default()
-    })
+impl Seen {
+    pub fn of(server: &Server, work: impl FnOnce() -> Result<Measured>) -> Result<Self> {
+        let server_before = server.processor_time()?;
+        let (own_before, busy_before) = (own_processor_time()?, busy_time()?);
+        let measured = work()?;
+        let own = own_processor_time()? - own_before;
+        let busy = busy_time()? - busy_before;
+        let server = server.processor_time()? - server_before;
+        Ok(Self {
+            measured,
+            server,
+            own,
+            busy,
+        })
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.measured.add(&other.measured);
+        self.server += other.server;
+        self.own += other.own;
+        self.busy += other.busy;
+    }
+
+    pub fn wall(&self) -> Duration {
+        self.measured.wall
+    }
+
+    /// Microseconds of the server's processor time for each message.
+    pub fn cpu(&self) -> f64 {
+        self.server * 1e6 / self.measured.messages as f64
+    }
+
+    pub fn sample(mut self) -> Sample {
+        let latencies = &mut self.measured.latencies;
+        latencies.sort_unstable();
+        let quantile = |percent: usize| {
+            let index = latencies.len() * percent / 100;
+            let latency = latencies.get(index).or(latencies.last());
+            latency.map_or(0.0, |nanoseconds| f64::from(*nanoseconds) / 1000.0)
+        };
+        let (p50, p99) = (quantile(50), quantile(99));
+        let messages = self.measured.messages as f64;
+        let wall = self.measured.wall.as_secs_f64();
+        Sample {
+            cpu: self.cpu(),
+            rate: messages / wall,
+            p50,
+            p99,
+            server: self.server / wall,
+            generator: self.own / wall,
+            others: (self.busy - self.server - self.own).max(0.0) / wall,
+            bytes: self.measured.bytes as f64 / messages,
+            ..Sample::default()
+        }
+    }
 }
 
 /// What the server's memory has grown by, when each of its connections has had an echo.
@@ -175,7 +215,7 @@ fn burst(peer: &Peer, what: &Echo) -> Result<Sample> {
     let (server, traffic) = start(peer, what)?;
     let before = server.resident()?;
     let streams = connections(peer, &server, what.connections)?;
-    let mut load = Load::new(streams, &traffic)?;
+    let mut load = Load::new(streams, traffic)?;
     for first in (0..what.connections).step_by(GROUP) {
         let group = first..first + GROUP;
         load.run_some(group, Duration::from_millis(10), Look::AtSome)?;
@@ -216,9 +256,10 @@ fn deflate(peer: &Peer, takeover: bool, times: Times) -> Result<Sample> {
     let streams: Result<Vec<_>> = (0..COMPRESSED)
         .map(|_| load::open(&server.address, offer))
         .collect();
-    let mut load = Load::new(streams?, &traffic)?;
+    let mut load = Load::new(streams?, traffic)?;
     load.run(times.warm_up, Look::AtSome)?;
-    let mut sample = observe(&server, || load.run(times.measured, Look::AtSome))?;
+    let seen = Seen::of(&server, || load.run(times.measured, Look::AtSome))?;
+    let mut sample = seen.sample();
     sample.memory = memory(&server, before, COMPRESSED)?.memory;
     Ok(sample)
 }
@@ -256,7 +297,14 @@ const AT_ONCE: usize = 32;
 /// The size of the response with nothing but what is required.
 const RESPONSE: usize = 129;
 
-fn handshake(peer: &Peer, times: Times) -> Result<Sample> {
+/// Opens connections and closes them.
+struct Handshakes {
+    address: String,
+    request: String,
+    raw: bool,
+}
+
+fn handshakes(peer: &Peer) -> Result<Side<Handshakes>> {
     let request = load::request("");
     let mut arguments = peer.arguments.to_vec();
     let bytes = format!("{}:{RESPONSE}", request.len());
@@ -267,29 +315,43 @@ fn handshake(peer: &Peer, times: Times) -> Result<Sample> {
         arguments.push("--upgrade");
     }
     let server = Server::start(peer.program, arguments)?;
-    let rounds = |time: Duration| -> Result<Measured> {
+    let load = Handshakes {
+        address: server.address.clone(),
+        request,
+        raw: peer.raw,
+    };
+    Ok(Side { load, server })
+}
+
+impl Handshakes {
+    /// Opens a few, and closes them together.
+    fn few(&self) -> Result<()> {
+        let streams: Result<Vec<_>> = (0..AT_ONCE).map(|_| load::connect(&self.address)).collect();
+        let mut streams = streams?;
+        for stream in &mut streams {
+            stream.write_all(self.request.as_bytes())?;
+        }
+        for stream in &mut streams {
+            if self.raw {
+                stream.read_exact(&mut [0; RESPONSE])?;
+            } else {
+                load::answer(stream)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Talk for Handshakes {
+    /// Looks at all responses always.
+    fn talk(&mut self, time: Duration, _: Look) -> Result<Measured> {
         let start = Instant::now();
         let mut measured = Measured::default();
         while start.elapsed() < time {
-            let mut streams = Vec::with_capacity(AT_ONCE);
-            for _ in 0..AT_ONCE {
-                streams.push(load::connect(&server.address)?);
-            }
-            for stream in &mut streams {
-                stream.write_all(request.as_bytes())?;
-            }
-            for stream in &mut streams {
-                if peer.raw {
-                    stream.read_exact(&mut [0; RESPONSE])?;
-                } else {
-                    load::answer(stream)?;
-                }
-            }
+            self.few()?;
             measured.messages += AT_ONCE;
         }
         measured.wall = start.elapsed();
         Ok(measured)
-    };
-    rounds(times.warm_up)?;
-    observe(&server, || rounds(times.measured))
+    }
 }

@@ -223,13 +223,16 @@ fn introduction(results: &Results) -> String {
         .collect();
     format!(
         "# Results\n\n\
-         Echo servers, each alone on one core, over loopback. What counts is the processor time \
+         Echo servers, each on one core, over loopback. What counts is the processor time \
          that a server takes for a message, in user and kernel mode: the rate is limited by \
          whichever side is slower. Ratios are to `raw tokio`, a task per connection that echoes \
          bytes and knows no protocol: it receives and sends exactly as many bytes as a WebSocket \
-         server would. They are made round by round; tables have the medians of {} rounds, in \
-         which all servers took turns of {} ms each. The least figure of a WebSocket in a column \
-         is bold. How it is done: [peers/README.md](peers/README.md).\n\n\
+         server would. It ran beside each server, and the load alternated between both in short \
+         slices until each had {} ms; tables have the medians of {} rounds. The reference was \
+         compared with a second process of itself: how far its ratio is from 1.00, and how far \
+         apart those of its rounds are (under \"spread\"), is chance, and so are differences between \
+         others that are no larger. The least figure of a WebSocket in a column is bold. How it \
+         is done: [peers/README.md](peers/README.md).\n\n\
          `fullduplex mio` is the example `echo_mio`, one loop over the core without a runtime; \
          `fullduplex tokio` lends events and answers on the connection, as the example \
          `echo_tokio` does; `feed` receives messages and sends them back. All on tokio run on one \
@@ -238,8 +241,8 @@ fn introduction(results: &Results) -> String {
          `codegen-units = 1`, no flags for the processor. {}. permessage-deflate is zlib-rs \
          everywhere except in soketto, which brings C zlib (libz-sys).\n\n\
          This file and the pictures are written by `peers/run.sh`.\n",
-        results.rounds,
         results.milliseconds,
+        results.rounds,
         crates.join(", ")
     )
 }

@@ -1,6 +1,7 @@
 //! What is measured.
 
-use crate::peers::{self, Opening, Part, Peer};
+use crate::Result;
+use crate::peers::{self, Opening, PEERS, Part, Peer};
 use crate::traffic::Kind;
 
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +97,16 @@ impl Row {
             What::Handshake => peers::LEAN_REFERENCE,
             _ => peers::REFERENCE,
         }
+    }
+
+    /// Whether the reference runs beside each peer, which has a ratio to it then.
+    pub fn is_paired(&self) -> bool {
+        matches!(self.what, What::Echo(_) | What::Handshake)
+    }
+
+    pub fn reference_peer(&self) -> Result<&'static Peer> {
+        let named = |peer: &&Peer| peer.name == self.reference();
+        Ok(PEERS.iter().find(named).ok_or("no reference")?)
     }
 
     /// Memory is much the same each time.

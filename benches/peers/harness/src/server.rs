@@ -91,6 +91,18 @@ impl Server {
         Ok(Duration::from(clock_gettime(self.clock)?))
     }
 
+    /// Waits until it has so many files open: until then it has not accepted as many connections.
+    pub fn wait_for_files(&self, count: usize) -> Result<()> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        for _ in 0..50_000 {
+            if fs::read_dir(&folder)?.count() >= count {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_micros(200));
+        }
+        Err("the server does not accept connections".into())
+    }
+
     /// Bytes of resident memory.
     pub fn resident(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -245,6 +245,7 @@ impl<I: Io> Core<I> {
 
     /// Drives the connection for the task of `side`. When there is nothing to do but wait, that
     /// task is woken by the stream, by a deadline, or by the other task.
+    #[inline(always)]
     fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -302,11 +303,17 @@ impl<I: Io> Core<I> {
     }
 
     /// `Ready` if a deadline has passed. Whoever waits is woken by the next one.
+    #[inline]
     fn poll_alarm(&mut self, now: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let due = self.driver.connection.poll_timeout();
-        if self.alarm.covers(due, now) {
+        if (self.alarm).covers(self.driver.connection.deadline_nanos(), now) {
             return Poll::Pending;
         }
+        self.set_alarm(cx)
+    }
+
+    #[inline(never)]
+    fn set_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let due = self.driver.connection.poll_timeout();
         let Some(wakers) = self.waiting.shared() else {
             return self.alarm.poll(due, cx);
         };

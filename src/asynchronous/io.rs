@@ -92,9 +92,9 @@ impl<C: Clock> Alarm<C> {
     }
 
     /// Whether it goes off after `now` and by `due` as it is.
-    pub(super) fn covers(&self, due: Option<Duration>, now: Duration) -> bool {
-        let armed = Duration::from_nanos(self.armed);
-        due.is_none_or(|due| armed <= due && now < armed)
+    #[inline]
+    pub(super) fn covers(&self, due: Option<u64>, now: Duration) -> bool {
+        due.is_none_or(|due| self.armed <= due && now.as_nanos() < u128::from(self.armed))
     }
 
     /// Sets it to `due`; `Ready` if that has passed.
@@ -137,6 +137,7 @@ pub(super) struct Polled<'a, 'c, I: Io> {
 
 impl<I: Io> Polled<'_, '_, I> {
     /// Makes a writing call. A stream remembers one waker, and two tasks may wait for the same.
+    #[inline(always)]
     fn poll_writing<T>(
         &mut self,
         call: impl FnOnce(&mut I, &mut Context<'_>) -> Poll<io::Result<T>>,
@@ -170,6 +171,7 @@ fn is_interrupted<T>(result: &Poll<io::Result<T>>) -> bool {
 impl<I: Io> Transport for Polled<'_, '_, I> {
     const WAITS: bool = false;
 
+    #[inline(always)]
     fn now(&self) -> Duration {
         let now = self.time.get().unwrap_or_else(|| self.alarm.now());
         self.time.set(Some(now));
@@ -184,6 +186,7 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         self.yielded
     }
 
+    #[inline(always)]
     fn poll_read(&mut self, room: &mut [u8], _: Option<Duration>) -> Poll<io::Result<usize>> {
         self.yielded = *self.read >= BUDGET;
         if self.yielded {
@@ -204,6 +207,7 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         self.retry_interrupted(result)
     }
 
+    #[inline(always)]
     fn poll_write(
         &mut self,
         slices: &[IoSlice<'_>],
@@ -212,6 +216,7 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         self.poll_writing(|io, cx| io.poll_write(cx, slices))
     }
 
+    #[inline(always)]
     fn poll_flush(&mut self, _: Option<Duration>) -> Poll<io::Result<()>> {
         self.poll_writing(I::poll_flush)
     }

@@ -3,14 +3,14 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::mem;
 use std::thread_local;
 
 use crate::connection::{Connection, Inbox, LARGEST_BUFFER, Parked};
 
-/// How many inboxes and buffers a thread keeps. One serves all connections that do not wait in the
-/// middle of something.
+/// How many inboxes and buffers a thread keeps beside the latest. That one serves all connections
+/// that do not wait in the middle of something.
 const KEPT: usize = 8;
 
 /// Inboxes that have grown are kept while they take no more than this together. A stream of large
@@ -27,6 +27,9 @@ const SPARSE: usize = 8;
 const COPIED: usize = 32 * 1024;
 
 thread_local! {
+    /// The ordinary inbox that was given back last: mostly the only one, so that it is looked for
+    /// first and in the shortest way.
+    static LATEST: Cell<Option<Box<Inbox>>> = const { Cell::new(None) };
     static POOL: RefCell<Pool> = const { RefCell::new(Pool { inboxes: Vec::new(), buffers: Vec::new() }) };
 }
 
@@ -89,23 +92,24 @@ impl Memory {
     }
 
     /// Gives back what is not needed while the connection waits.
+    #[inline]
     pub(super) fn release(&mut self) {
-        let Some(mut inbox) = self.inbox.take() else {
-            return;
-        };
-        if !inbox.is_vacant() {
-            if inbox.in_use() >= (inbox.size() / SPARSE).max(COPIED) {
-                self.inbox = Some(inbox);
-                return;
-            }
-            self.parked = inbox.park();
+        match self.inbox.take() {
+            Some(inbox) if inbox.is_vacant() => keep(inbox),
+            Some(inbox) => self.park(inbox),
+            None => {}
         }
-        pool(|pool| {
-            if pool.has_room(&inbox) {
-                pool.inboxes.push(inbox);
-            }
-            None::<()>
-        });
+    }
+
+    /// Keeps what is in use, in memory of the right size.
+    #[inline(never)]
+    fn park(&mut self, mut inbox: Box<Inbox>) {
+        if inbox.in_use() >= (inbox.size() / SPARSE).max(COPIED) {
+            self.inbox = Some(inbox);
+        } else {
+            self.parked = inbox.park();
+            keep(inbox);
+        }
     }
 
     /// Gives back what holds nothing: whoever got the last message may take its time with it.
@@ -124,9 +128,38 @@ impl Memory {
 
 #[inline]
 fn resumed(parked: &mut Parked) -> Box<Inbox> {
-    let mut inbox = pool(|pool| pool.inboxes.pop()).unwrap_or_default();
+    let latest = LATEST.try_with(Cell::take).ok().flatten();
+    let mut inbox = latest.unwrap_or_else(another);
     inbox.resume(mem::take(parked));
     inbox
+}
+
+#[cold]
+fn another() -> Box<Inbox> {
+    pool(|pool| pool.inboxes.pop()).unwrap_or_default()
+}
+
+/// Gives an inbox back to the thread.
+#[inline]
+fn keep(inbox: Box<Inbox>) {
+    let former = if inbox.size() <= LARGEST_BUFFER {
+        LATEST.try_with(|latest| latest.replace(Some(inbox)))
+    } else {
+        Ok(Some(inbox))
+    };
+    if let Ok(Some(inbox)) = former {
+        keep_another(inbox);
+    }
+}
+
+#[inline(never)]
+fn keep_another(inbox: Box<Inbox>) {
+    pool(|pool| {
+        if pool.has_room(&inbox) {
+            pool.inboxes.push(inbox);
+        }
+        None::<()>
+    });
 }
 
 impl From<Inbox> for Memory {

@@ -41,23 +41,22 @@ impl Waiting {
 
     /// Before the task of `side` polls the stream: remembers it until it is woken, if there is
     /// another one. Tells whether that was found out just now, so that the timer wakes only one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn arrive(&mut self, side: Side, waker: &Waker) -> bool {
-        match self {
-            Self::Together(wakers) => {
-                wakers.register(side, waker);
-                false
-            }
-            Self::Alone(Some((known, other))) if *known != side && !other.will_wake(waker) => {
+        if let Self::Alone(last) = self {
+            let another = (last.as_ref())
+                .is_some_and(|(known, other)| *known != side && !other.will_wake(waker));
+            if another {
                 self.share().register(side, waker);
-                true
             }
-            Self::Alone(_) => false,
+            return another;
         }
+        self.share().register(side, waker);
+        false
     }
 
     /// Before a task that is alone waits: remembers it. Tells whether the timer wakes another one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn wait(&mut self, side: Side, waker: &Waker) -> bool {
         match self {
             Self::Together(_) => false,

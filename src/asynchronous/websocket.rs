@@ -177,11 +177,16 @@ impl<I: Io> WebSocket<I> {
     /// # Cancel safety
     ///
     /// If the future is dropped, the message has not been queued, and is dropped with it.
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        if self.core.connection().is_full() {
-            poll_fn(|cx| self.core.poll_ready(cx)).await?;
-        }
-        self.core.queue(message.into())
+    pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        // An `async fn` would move the message once more.
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            if self.core.connection().is_full() {
+                ready!(self.core.poll_ready(cx))?;
+            }
+            let queued = message.take().map(|message| self.core.queue(message));
+            Poll::Ready(queued.unwrap_or(Ok(())))
+        })
     }
 
     /// Writes everything queued.

@@ -247,7 +247,7 @@ impl Frame {
     /// Unmasks what has arrived of the payload, but for the first `done` bytes, which have been,
     /// and tells how much that is.
     pub(super) fn unmask(&mut self, inbox: &mut Inbox, done: usize) -> usize {
-        let unread = inbox.unread_mut();
+        let unread = inbox.unread_mut().unwrap_or_default();
         let count = usize::try_from(self.remaining)
             .unwrap_or(usize::MAX)
             .min(unread.len());

@@ -140,7 +140,9 @@ impl fmt::Debug for Text<'_> {
 pub struct Binary<'i>(pub(super) BinaryPlace<'i>);
 
 pub(super) enum BinaryPlace<'i> {
-    /// In the block the bytes were read into.
+    /// In the block the bytes were read into, and to be copied when it is detached.
+    Lent(&'i [u8]),
+    /// In the block, and to be split off.
     Block(&'i mut Inbox, Range<usize>),
     /// Gathered by inflating.
     Gathered(&'i mut Vec<u8>),
@@ -152,7 +154,8 @@ impl Binary<'_> {
     #[inline]
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
-            BinaryPlace::Block(inbox, range) => inbox.detach(range),
+            BinaryPlace::Lent(bytes) => Bytes::copy_from_slice(bytes),
+            BinaryPlace::Block(inbox, range) => inbox.split_off(range),
             BinaryPlace::Gathered(bytes) => mem::take(bytes).into(),
         }
     }
@@ -164,6 +167,7 @@ impl Deref for Binary<'_> {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
+            BinaryPlace::Lent(bytes) => bytes,
             BinaryPlace::Block(inbox, range) => inbox.slice(range.clone()),
             BinaryPlace::Gathered(bytes) => bytes,
         }

@@ -25,6 +25,7 @@ use bytes::{Bytes, BytesMut};
 
 pub use parked::Parked;
 
+use super::event::BinaryPlace;
 use super::retention::Retention;
 use crate::utf8::{Decoder, Utf8Error};
 
@@ -110,6 +111,7 @@ impl Inbox {
     /// The room grows to hold the rest of the frame in progress and one more header, as far as
     /// twice the bytes held so far allow, and adapts to how full earlier reads came back. With 0
     /// the inbox decides alone.
+    #[inline]
     pub fn spare(&mut self, at_least: usize) -> &mut [u8] {
         if self.held() == 0 {
             self.start_over();
@@ -117,7 +119,14 @@ impl Inbox {
             if self.block.len() >= enough.max(FIRST_READ) {
                 return &mut self.block;
             }
-        } else if self.next == self.end && self.message < self.message_end {
+        }
+        self.spare_behind(at_least)
+    }
+
+    /// Room behind what is held, or in a block that has to grow.
+    #[inline(never)]
+    fn spare_behind(&mut self, at_least: usize) -> &mut [u8] {
+        if self.next == self.end && self.message < self.message_end {
             // Nothing unread: the next piece of the message can arrive right behind the last.
             self.next = self.message_end;
             self.end = self.message_end;
@@ -153,6 +162,7 @@ impl Inbox {
     /// Reports that the first `count` bytes of [`spare`](Self::spare) were filled.
     ///
     /// A count larger than the room, as a broken reader may return, is cut to it.
+    #[inline]
     pub fn received(&mut self, count: usize) {
         let room = self.block.len() - self.end;
         self.end += count.min(room);
@@ -183,6 +193,7 @@ impl Inbox {
     }
 
     /// Whether it holds nothing that belongs to a connection.
+    #[inline]
     pub(crate) fn is_vacant(&self) -> bool {
         self.held() == 0 && self.wanted == 0 && !self.gathering
     }
@@ -200,6 +211,7 @@ impl Inbox {
 
     /// How much memory it takes.
     #[cfg(feature = "std")]
+    #[inline]
     pub(crate) fn size(&self) -> usize {
         self.allocated + self.text.capacity() + self.bytes.capacity()
     }
@@ -217,6 +229,7 @@ impl Inbox {
     }
 
     /// Forgets every byte; the memory stays.
+    #[inline]
     pub(super) fn clear(&mut self) {
         (self.gathering, self.fresh) = (false, false);
         (
@@ -270,10 +283,10 @@ impl Inbox {
         mem::take(&mut self.fresh)
     }
 
-    /// The unread bytes, to be unmasked in place.
+    /// The unread bytes, to be unmasked in place; never `None`, but a caller may know a shorter way then.
     #[inline]
-    pub(super) fn unread_mut(&mut self) -> &mut [u8] {
-        self.block.get_mut(self.next..self.end).unwrap_or_default()
+    pub(super) fn unread_mut(&mut self) -> Option<&mut [u8]> {
+        self.block.get_mut(self.next..self.end)
     }
 
     /// Consumes `count` unread bytes as a payload of their own and tells where they stand.
@@ -321,18 +334,19 @@ impl Inbox {
         self.block.get(range).unwrap_or_default()
     }
 
-    /// Owns the bytes at `range`, which end before the unread ones: small ones copied, large ones
-    /// split off the block.
+    /// Lends a binary message at `range`, which ends before the unread bytes.
     #[inline]
-    pub(super) fn detach(&mut self, range: Range<usize>) -> Bytes {
+    pub(super) fn lend(&mut self, range: Range<usize>) -> BinaryPlace<'_> {
         if range.len() < DETACH_BY_COPY || range.end > self.next {
-            return Bytes::copy_from_slice(self.slice(range));
+            BinaryPlace::Lent(self.slice(range))
+        } else {
+            BinaryPlace::Block(self, range)
         }
-        self.split_off(range)
     }
 
+    /// Splits a large message off the block.
     #[inline(never)]
-    fn split_off(&mut self, range: Range<usize>) -> Bytes {
+    pub(super) fn split_off(&mut self, range: Range<usize>) -> Bytes {
         let mut front = self.block.split_to(range.end);
         for index in [
             &mut self.message,

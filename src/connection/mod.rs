@@ -187,6 +187,9 @@ impl Connection {
         &mut self,
         inbox: &'i mut Inbox,
     ) -> Result<Option<Event<'i>>, ReceiveError> {
+        if self.is_waiting(inbox) {
+            return Ok(None);
+        }
         match self.advance(inbox)? {
             Some(ready) => self.view(inbox, ready).map(Some),
             None => Ok(None),
@@ -353,6 +356,13 @@ impl Connection {
         self.sender.queued()
     }
 
+    /// Whether so many bytes are [`queued`](Self::queued).
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn has_queued(&self, bytes: usize) -> bool {
+        self.sender.has_queued(bytes)
+    }
+
     /// Whether [`outgoing`](Self::outgoing) has something to write.
     #[inline]
     pub fn wants_write(&self) -> bool {
@@ -377,7 +387,14 @@ impl Connection {
 
     /// When [`handle_timeout`](Self::handle_timeout) has to be called at the latest, on the
     /// caller's clock; `None` if nothing is due.
+    #[inline]
     pub fn poll_timeout(&self) -> Option<Duration> {
+        self.deadline_nanos().map(Duration::from_nanos)
+    }
+
+    /// The same in nanoseconds.
+    #[inline]
+    pub(crate) fn deadline_nanos(&self) -> Option<u64> {
         if self.receiver.eof() {
             None
         } else {
@@ -393,6 +410,7 @@ impl Connection {
     }
 
     /// Where the connection stands.
+    #[inline]
     pub fn state(&self) -> State {
         if self.receiver.eof() {
             State::Closed
@@ -432,6 +450,7 @@ impl Connection {
     }
 
     /// Whether the next message would be refused because too much is queued.
+    #[inline]
     pub fn is_full(&self) -> bool {
         self.sender.is_full()
     }
@@ -441,6 +460,7 @@ impl Connection {
         (self.receiver, self.sender)
     }
 
+    #[inline]
     fn is_closing(&self) -> bool {
         self.sender.close_sent().is_some()
             || self.receiver.close_received().is_some()

@@ -70,6 +70,18 @@ impl Outgoing {
         self.buffer.len() - self.head + payloads
     }
 
+    /// How much is in the buffer, what has been written of it included.
+    #[inline]
+    pub(super) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether all that waits is in the buffer, and so in one chunk.
+    #[inline]
+    pub(crate) fn is_one_buffer(&self) -> bool {
+        (self.payloads.as_ref()).is_none_or(|payloads| payloads.waiting.is_empty())
+    }
+
     /// Whether nothing waits.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -116,6 +128,7 @@ impl Outgoing {
         (!self.lacks_buffer()).then(|| mem::take(&mut self.buffer))
     }
 
+    #[inline]
     fn drained(&mut self) {
         let peak = saturated(mem::take(&mut self.head)).max(mem::take(&mut self.peak));
         self.buffer.clear();
@@ -184,6 +197,7 @@ impl Buf for Outgoing {
     /// # Panics
     ///
     /// If `count` exceeds what is remaining.
+    #[inline]
     fn advance(&mut self, count: usize) {
         assert!(count <= self.len(), "advanced beyond the end of the queue");
         self.written += count as u64; // usize is at most 64 bits wide

@@ -24,7 +24,7 @@ use super::config::Role;
 use super::keys::MaskKeys;
 use super::outgoing::Outgoing;
 use super::settings::Settings;
-use crate::frame::{CloseFrame, Header, Opcode, append_short, apply_mask};
+use crate::frame::{CloseFrame, Header, LONGEST_SHORT, Opcode, append_short, apply_mask};
 
 /// Payloads from this size on are written from where they are instead of being copied behind their
 /// header. Below it, the copy is cheaper than one more element of a vectored write.
@@ -46,6 +46,12 @@ pub(super) struct Queue {
     outgoing: Outgoing,
     /// What is held back. Most connections never have any, and all keep the room for it.
     held: Option<Box<Held>>,
+    /// Messages become frames at once while the buffer holds less than this: 0 while anything else
+    /// has to be looked at first. Whatever could stand against them [bars](Self::bar) this short way,
+    /// and a message that went the long way [opens](Self::open) it again.
+    open_below: u32,
+    /// Whether the transport ended, so that nothing can be sent although no Close frame was.
+    ended: bool,
     settings: Arc<Settings>,
 }
 
@@ -86,6 +92,8 @@ impl Queue {
             keys,
             outgoing: Outgoing::starting_with(head),
             held: None,
+            open_below: 0,
+            ended: false,
             settings,
         }
     }
@@ -124,7 +132,34 @@ impl Queue {
         (self.held.as_ref()).is_some_and(|held| !held.backlog.is_empty())
     }
 
+    /// Nothing more can be sent.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+        self.bar();
+    }
+
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Has every message go the long way from now on.
+    pub(super) fn bar(&mut self) {
+        self.open_below = 0;
+    }
+
+    /// Opens the short way for plain messages, unless something that is known here stands against it.
+    fn open(&mut self) {
+        if self.held.is_none()
+            && self.outgoing.is_one_buffer()
+            && self.settings.max_frame_payload >= LONGEST_SHORT
+        {
+            self.open_below = u32::try_from(self.settings.max_outgoing).unwrap_or(u32::MAX);
+        }
+    }
+
     fn held(&mut self) -> &mut Held {
+        self.bar();
         self.held.get_or_insert_default()
     }
 
@@ -134,9 +169,27 @@ impl Queue {
         self.outgoing.len() + self.held.as_ref().map_or(0, |held| held.backlog_bytes)
     }
 
+    /// Whether so many bytes wait, automatic answers aside.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(super) fn holds(&self, bytes: usize) -> bool {
+        !self.holds_less(bytes) && self.len() >= bytes
+    }
+
+    /// Whether less waits for sure: only the buffer is looked at, and what was written of it counts.
+    #[inline]
+    fn holds_less(&self, bytes: usize) -> bool {
+        self.outgoing.buffered() < bytes.min(self.open_below as usize)
+    }
+
     /// Whether as much waits as may. What waits unframed takes memory even if it is empty.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
+        !self.holds_less(usize::MAX) && self.is_full_altogether()
+    }
+
+    #[inline(never)]
+    fn is_full_altogether(&self) -> bool {
         let unframed = self.held.as_ref().map_or(0, |held| held.backlog.len());
         self.len() + unframed * size_of::<Unframed>() >= self.settings.max_outgoing
     }
@@ -172,28 +225,35 @@ impl Queue {
         }
     }
 
-    /// Queues a borrowed payload as one frame, unless something stands against that.
+    /// Queues a borrowed payload as one frame the short way, if that is open.
     #[inline]
-    pub(super) fn push_plain(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
-        let Settings {
-            max_outgoing,
-            max_frame_payload,
-            ..
-        } = *self.settings;
-        let plain = self.held.is_none()
-            && self.outgoing.len() < max_outgoing
-            && payload.len() <= max_frame_payload;
-        if plain && (self.keys.is_some() || !append_short(opcode, payload, self.outgoing.buffer()))
-        {
-            self.push_single(opcode, payload);
-        }
-        plain
+    pub(super) fn push_open(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        self.holds_less(usize::MAX)
+            && (self.keys.is_none() && append_short(opcode, payload, self.outgoing.buffer())
+                || self.push_uncut(opcode, payload))
     }
 
-    /// Not inlined, so that the short way stays short.
+    /// Queues a payload as one frame, unless it has to be cut.
     #[inline(never)]
-    fn push_single(&mut self, opcode: Opcode, payload: &[u8]) {
-        self.encode(Framing::single(opcode), payload);
+    fn push_uncut(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let fits = payload.len() <= self.settings.max_frame_payload;
+        if fits {
+            self.encode(Framing::single(opcode), payload);
+        }
+        fits
+    }
+
+    /// Queues a borrowed payload as one frame, unless something stands against that. The sender
+    /// knows of nothing that does.
+    #[inline(never)]
+    pub(super) fn push_plain(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let plain = self.held.is_none()
+            && self.outgoing.len() < self.settings.max_outgoing
+            && self.push_uncut(opcode, payload);
+        if plain {
+            self.open();
+        }
+        plain
     }
 
     /// Queues a borrowed payload: framed at once, or copied if it has to wait or to be cut.
@@ -343,6 +403,7 @@ impl Queue {
         if payload.len() < WRITE_IN_PLACE {
             return self.encode(framing, &payload);
         }
+        self.bar();
         if self.keys.is_none() {
             self.encode_header(framing, payload.len());
             return self.outgoing.push_payload(payload);

@@ -203,7 +203,7 @@ impl Receiver {
             kind,
             header,
             length,
-        } = WholeMessage::unmask_front(inbox.unread_mut(), self.rules.role, self.whole_below)?;
+        } = WholeMessage::unmask_front(inbox.unread_mut()?, self.rules.role, self.whole_below)?;
         Some((kind, inbox.take_behind(header, length)))
     }
 
@@ -331,7 +331,7 @@ impl Receiver {
 /// Consumes the payload of a frame that is all there, unmasked in place.
 #[inline]
 fn take_unmasked(inbox: &mut Inbox, header: Header) -> Range<usize> {
-    let unread = inbox.unread_mut();
+    let unread = inbox.unread_mut().unwrap_or_default();
     let count = usize::try_from(header.length)
         .unwrap_or(usize::MAX)
         .min(unread.len());
@@ -349,7 +349,7 @@ pub(super) fn lend(
     range: Range<usize>,
 ) -> Result<Event<'_>, Utf8Error> {
     Ok(match kind {
-        MessageKind::Binary => Event::Binary(Binary(BinaryPlace::Block(inbox, range))),
+        MessageKind::Binary => Event::Binary(Binary(inbox.lend(range))),
         MessageKind::Text => Event::Text(Text(TextPlace::Block(validate(inbox.slice(range))?))),
     })
 }

@@ -39,8 +39,6 @@ pub struct Sender {
     queue: Queue,
     /// Where in the stream of outgoing bytes the latest keepalive Ping ends.
     keepalive_end: u64,
-    /// Whether the transport ended, so that nothing can be sent although no Close frame was.
-    ended: bool,
     /// Boxed, since most connections never have one.
     stream: Option<Box<Stream>>,
     #[cfg(feature = "deflate")]
@@ -69,7 +67,6 @@ impl Sender {
         Self {
             queue: Queue::new(keys, settings, head),
             keepalive_end: 0,
-            ended: false,
             stream: None,
             #[cfg(feature = "deflate")]
             compression: match (&config.deflate, extensions.deflate) {
@@ -117,8 +114,7 @@ impl Sender {
         let message = message.into();
         let payload = message.as_bytes();
         if payload.len() < WRITE_IN_PLACE
-            && self.is_plain()
-            && (self.queue).push_plain(message.kind().opcode(), payload)
+            && (self.queue).push_open(message.kind().opcode(), payload)
         {
             return Ok(());
         }
@@ -157,6 +153,7 @@ impl Sender {
         fin: bool,
     ) -> Result<(), SendError> {
         self.admit()?;
+        self.queue.bar();
         let (opcode, mut decoder) = match &self.stream {
             Some(open) if open.kind != kind => return Err(SendError::WrongKind),
             Some(open) => (Opcode::Continuation, open.decoder.clone()),
@@ -252,7 +249,7 @@ impl Sender {
 
     /// Takes note that the transport ended. An answer to the peer's Close frame is still recorded.
     pub(super) fn end(&mut self) {
-        self.ended = true;
+        self.queue.end();
     }
 
     /// What is to be written. Long messages become frames bit by bit, and answers when there is
@@ -271,6 +268,13 @@ impl Sender {
     /// Bytes that are queued and not written yet, automatic answers aside.
     pub fn queued(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Whether so many bytes are queued.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(super) fn has_queued(&self, bytes: usize) -> bool {
+        self.queue.holds(bytes)
     }
 
     /// Whether the next message would be refused because too much is queued.
@@ -329,7 +333,7 @@ impl Sender {
 
     #[inline]
     fn send_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
-        if self.is_plain() && self.queue.push_plain(opcode, payload) {
+        if self.queue.push_open(opcode, payload) {
             return Ok(());
         }
         self.send_any_slice(opcode, payload)
@@ -342,11 +346,14 @@ impl Sender {
         if self.compression.is_some() {
             return false;
         }
-        !self.ended && self.stream.is_none()
+        !self.queue.has_ended() && self.stream.is_none()
     }
 
     #[inline(never)]
     fn send_any_slice(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), SendError> {
+        if self.is_plain() && self.queue.push_plain(opcode, payload) {
+            return Ok(());
+        }
         self.admit_message()?;
         #[cfg(feature = "deflate")]
         if let Some((framing, compressed)) = self.compress(opcode, payload, Choice::default())? {
@@ -369,11 +376,7 @@ impl Sender {
     #[inline]
     fn admit_message(&self) -> Result<(), SendError> {
         self.admit()?;
-        if self.stream.is_some() {
-            Err(SendError::MessageOpen)
-        } else {
-            Ok(())
-        }
+        (self.stream.is_none().then_some(())).ok_or(SendError::MessageOpen)
     }
 
     #[inline]
@@ -391,15 +394,21 @@ impl Sender {
     /// Whether the application can send no more.
     #[inline]
     fn is_over(&self) -> bool {
-        self.queue.close().is_some() || self.ended
+        self.queue.close().is_some() || self.queue.has_ended()
     }
 
     #[inline(never)]
     fn send_owned(&mut self, message: Message, choice: Choice) -> Result<(), Unsent> {
+        let (opcode, payload) = (message.kind().opcode(), message.as_bytes());
+        if payload.len() < WRITE_IN_PLACE
+            && self.is_plain()
+            && self.queue.push_plain(opcode, payload)
+        {
+            return Ok(());
+        }
         if let Err(error) = self.admit_message() {
             return Err(Unsent { error, message });
         }
-        let opcode = message.kind().opcode();
         #[cfg(feature = "deflate")]
         match self.compress(opcode, message.as_bytes(), choice) {
             Ok(Some((framing, compressed))) => {

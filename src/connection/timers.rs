@@ -82,6 +82,7 @@ struct Span(u64);
 impl Span {
     const NEVER: Self = Self(u64::MAX);
 
+    #[inline]
     fn new(duration: Duration) -> Self {
         u64::try_from(duration.as_nanos()).map_or(Self::NEVER, Self)
     }
@@ -128,6 +129,7 @@ impl Connection {
         was_due
     }
 
+    #[inline]
     fn observe(&mut self, now: Duration) -> Option<Due> {
         let facts = Facts {
             heard: mem::take(&mut self.heard),
@@ -182,6 +184,7 @@ impl Periods {
 
 impl Timers {
     /// Takes note of `facts` and returns what is due at `now`.
+    #[inline]
     pub(super) fn observe(
         &mut self,
         now: Duration,
@@ -226,12 +229,14 @@ impl Timers {
         }
     }
 
-    /// The earliest deadline, or `None` if there is none or the time was never told.
-    pub(super) fn deadline(&self, periods: &Periods) -> Option<Duration> {
+    /// The earliest deadline in nanoseconds, or `None` if there is none or the time was never told.
+    #[inline]
+    pub(super) fn deadline(&self, periods: &Periods) -> Option<u64> {
         let (_, deadline) = self.next(periods)?;
-        Some(Duration::from_nanos(deadline.0))
+        Some(deadline.0)
     }
 
+    #[inline]
     fn next(&self, periods: &Periods) -> Option<(Due, Span)> {
         let marks = self.0.as_ref()?;
         let (due, deadline) = match marks.phase {

@@ -59,7 +59,7 @@ impl Driver {
     /// for messages that came together.
     #[inline]
     pub(crate) fn take_whole(&mut self, inbox: &mut Inbox) -> Option<Whole> {
-        if self.connection.queued() >= FLUSH_AT {
+        if self.connection.has_queued(FLUSH_AT) {
             return None;
         }
         self.connection.take_whole(inbox)
@@ -68,7 +68,7 @@ impl Driver {
     /// Waits for news where [`Connection::is_waiting`] says that there are none: does what
     /// [`poll_received`](Self::poll_received) would, at less cost.
     #[cfg(any(feature = "tokio", feature = "futures"))]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_news(
         &mut self,
         inbox: &mut Inbox,
@@ -195,7 +195,7 @@ fn poll_received(
 ) -> Poll<Result<Option<Received>, ReceiveError>> {
     loop {
         let mut is_blocked = false;
-        if connection.queued() >= FLUSH_AT {
+        if connection.has_queued(FLUSH_AT) {
             // Whatever comes of it, go on: the queue has a bound of its own.
             let turn = end_of_turn(transport);
             let flushed = line.poll_flush_in_turn(connection, transport, turn, give_up);
@@ -219,7 +219,7 @@ fn poll_received(
 impl Line {
     /// Reads, after everything queued was written or writing `is_blocked`, and does what is due.
     /// `Ready` when the connection may have something new to tell.
-    #[inline]
+    #[inline(always)]
     fn poll_read<T: Transport>(
         &mut self,
         connection: &mut Connection,
@@ -284,7 +284,7 @@ impl Line {
     }
 
     /// As [`poll_flush`](Self::poll_flush), but lets reading go first after it had to wait.
-    #[inline]
+    #[inline(always)]
     fn poll_flush_in_turn(
         &mut self,
         connection: &mut Connection,
@@ -304,7 +304,7 @@ impl Line {
     }
 
     /// Writes everything that `connection` has queued, unless writing failed before.
-    #[inline]
+    #[inline(always)]
     fn poll_flush(
         &mut self,
         connection: &mut Connection,
@@ -337,9 +337,8 @@ impl Line {
         while connection.wants_write() {
             let deadline = deadline(connection);
             let outgoing = connection.outgoing();
-            let chunk = outgoing.chunk();
-            let written = if chunk.len() == outgoing.remaining() {
-                transport.poll_write(&[IoSlice::new(chunk)], deadline)
+            let written = if outgoing.is_one_buffer() {
+                transport.poll_write(&[IoSlice::new(outgoing.chunk())], deadline)
             } else {
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let filled = outgoing.chunks_vectored(&mut slices);

@@ -16,4 +16,4 @@ pub use opcode::Opcode;
 
 pub(crate) use close::parse_close_body;
 pub(crate) use mask::rotate_key;
-pub(crate) use whole::{WholeMessage, append_short};
+pub(crate) use whole::{LONGEST_SHORT, WholeMessage, append_short};

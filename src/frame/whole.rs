@@ -66,16 +66,24 @@ impl WholeMessage {
     }
 }
 
-/// Appends a frame of its own without a mask, unless its payload is longer than 125 bytes. There is
-/// no [`Header`](super::Header) to be put together, and one look at how much room there is.
-#[inline(never)]
+/// The longest payload whose length fits into the second byte of its frame.
+pub(crate) const LONGEST_SHORT: usize = 125;
+
+/// Appends a frame of its own without a mask, unless its payload is longer than
+/// [`LONGEST_SHORT`]. There is no [`Header`](super::Header) to be put together, and one look at how
+/// much room there is.
+#[inline]
 pub(crate) fn append_short(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) -> bool {
+    append(FIN | opcode.bits(), payload, out)
+}
+
+#[inline(never)]
+fn append(first: u8, payload: &[u8], out: &mut Vec<u8>) -> bool {
     let Ok(length @ ..LENGTH_16) = u8::try_from(payload.len()) else {
         return false;
     };
-    out.reserve(payload.len() + 2);
-    out.extend_from_slice(&[FIN | opcode.bits(), length]);
-    out.extend_from_slice(payload);
+    let header = [first, length];
+    out.extend(header.into_iter().chain(payload.iter().copied()));
     true
 }
 

@@ -72,21 +72,28 @@ impl Inbox {
     }
 
     /// Puts back what [`park`](Self::park) took out. Anything the inbox held before is dropped.
+    #[inline]
     pub fn resume(&mut self, parked: Parked) {
         self.clear();
-        match parked.0.map(|contents| *contents) {
-            None => {}
-            Some(Contents::Whole(whole)) => {
+        if let Some(contents) = parked.0 {
+            self.put_back(*contents);
+        }
+    }
+
+    #[inline(never)]
+    fn put_back(&mut self, contents: Contents) {
+        match contents {
+            Contents::Whole(whole) => {
                 let buffer = self.take_buffer();
                 *self = whole;
                 self.buffer = buffer;
             }
-            Some(Contents::Copied {
+            Contents::Copied {
                 bytes,
                 message,
                 wanted,
                 gathered,
-            }) => {
+            } => {
                 self.extend(&bytes);
                 self.message_end = message.min(self.end);
                 self.next = self.message_end;

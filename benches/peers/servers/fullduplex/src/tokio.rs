@@ -3,7 +3,7 @@
 
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::server;
-use fullduplex::tokio::{WebSocket, accept_tcp};
+use fullduplex::tokio::{WebSocket, accept};
 use fullduplex::{Config, Error, Event};
 use support::Options;
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ fn serve(
     options: Options,
     accepting: server::Options,
 ) -> impl Future<Output = Result<(), Error>> + Send {
-    let opening = Box::pin(async move { accept_tcp(stream, &accepting).await });
+    let opening = Box::pin(async move { accept(stream, &accepting).await });
     async move {
         let socket = opening.await?;
         if options.batch {

@@ -1,12 +1,13 @@
 //! A connection over a stream, polled by one task or by two.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::Cell;
 use core::fmt;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 
-use super::io::{Alarm, Io, Polled};
+use super::io::{Alarm, Clock, Io, Polled};
 use super::memory::{Memory, lend_buffer, take_buffer};
 use super::shutdown::{Attachment, Shutdown};
 use super::wakers::{Side, Waiting, Wakers};
@@ -22,13 +23,20 @@ use crate::message::Message;
 pub(super) struct Core<I: Io> {
     driver: Driver,
     io: I,
-    alarm: Alarm<I::Clock>,
-    waiting: Waiting,
+    /// Boxed, since a runtime aligns its tasks and leaves holes of some 100 bytes between them: this
+    /// fits in there, and the rest is smaller for it.
+    wake: Box<WakeUp<I::Clock>>,
     /// How much was read since the receiving task waited last.
     read: u32,
     /// Whether a task may be waiting for the stream to take bytes.
     blocked: bool,
-    /// The shutdown that it takes part in, until it has ended.
+}
+
+/// Who is woken, and by what.
+struct WakeUp<C: Clock> {
+    alarm: Alarm<C>,
+    waiting: Waiting,
+    /// The shutdown that the connection takes part in, until it has ended.
     attachment: Option<Attachment>,
 }
 
@@ -38,11 +46,13 @@ impl<I: Io> Core<I> {
         Self {
             driver: Driver::new(connection),
             io,
-            alarm,
-            waiting: Waiting::new(),
+            wake: Box::new(WakeUp {
+                alarm,
+                waiting: Waiting::new(),
+                attachment: None,
+            }),
             read: 0,
             blocked: false,
-            attachment: None,
         }
     }
 
@@ -53,7 +63,7 @@ impl<I: Io> Core<I> {
             // It was checked when closing began.
             let _ = self.queue_close(*code, reason);
         }
-        self.attachment = Some(attachment);
+        self.wake.attachment = Some(attachment);
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -107,8 +117,8 @@ impl<I: Io> Core<I> {
 
     /// More than one task is going to be woken.
     pub(super) fn share(&mut self) -> Arc<Wakers> {
-        self.alarm.change_hands();
-        self.waiting.share()
+        self.wake.alarm.change_hands();
+        self.wake.waiting.share()
     }
 
     /// The connection, with memory to answer into.
@@ -139,7 +149,7 @@ impl<I: Io> Core<I> {
         match &polled {
             Poll::Ready(Ok(Some(_))) => {}
             // Nothing will come of what the other task waits for.
-            Poll::Ready(_) => self.waiting.wake_other(Side::Sending),
+            Poll::Ready(_) => self.wake.waiting.wake_other(Side::Sending),
             Poll::Pending => {
                 memory.release_for(&mut self.driver.connection);
             }
@@ -179,7 +189,7 @@ impl<I: Io> Core<I> {
             driver.poll_fail(error, transport, None)
         });
         let failure = ready!(polled);
-        self.waiting.wake_other(Side::Sending);
+        self.wake.waiting.wake_other(Side::Sending);
         Poll::Ready(failure.into())
     }
 
@@ -203,7 +213,7 @@ impl<I: Io> Core<I> {
         });
         match &polled {
             Poll::Ready(Ok(())) => take_buffer(&mut self.driver.connection),
-            Poll::Ready(Err(_)) => self.waiting.wake_other(Side::Receiving), // it ends for both
+            Poll::Ready(Err(_)) => self.wake.waiting.wake_other(Side::Receiving), // it ends for both
             Poll::Pending => {}
         }
         polled.map_err(Error::from)
@@ -234,8 +244,8 @@ impl<I: Io> Core<I> {
     pub(super) fn queue_close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         match self.driver.connection.close(code, reason) {
             Ok(()) => {
-                self.driver.connection.handle_timeout(self.alarm.now());
-                self.waiting.wake_receiver(); // which watches the deadline
+                self.driver.connection.handle_timeout(self.wake.alarm.now());
+                self.wake.waiting.wake_receiver(); // which watches the deadline
                 Ok(())
             }
             Err(SendError::Closed) => Ok(()),
@@ -252,17 +262,17 @@ impl<I: Io> Core<I> {
         side: Side,
         mut drive: impl FnMut(&mut Driver, &mut Polled<'_, '_, I>) -> Poll<T>,
     ) -> Poll<T> {
-        if self.waiting.arrive(side, cx.waker()) {
-            self.alarm.change_hands();
+        if self.wake.waiting.arrive(side, cx.waker()) {
+            self.wake.alarm.change_hands();
         }
         self.say_farewell(); // whoever closes all wakes who is registered
         let polled = loop {
             let mut transport = Polled {
                 io: &mut self.io,
-                alarm: &self.alarm,
+                alarm: &self.wake.alarm,
                 time: Cell::new(None),
                 cx,
-                wakers: self.waiting.shared(),
+                wakers: self.wake.waiting.shared(),
                 read: &mut self.read,
                 blocked: &mut self.blocked,
                 yielded: false,
@@ -272,8 +282,8 @@ impl<I: Io> Core<I> {
                 break polled;
             }
             let now = transport.now();
-            if self.waiting.wait(side, cx.waker()) {
-                self.alarm.change_hands();
+            if self.wake.waiting.wait(side, cx.waker()) {
+                self.wake.alarm.change_hands();
             }
             if self.poll_alarm(now, cx).is_pending() {
                 break polled;
@@ -282,10 +292,10 @@ impl<I: Io> Core<I> {
         if self.blocked && !self.driver.waits_to_write() {
             // What the other task may have been waiting for was done here.
             self.blocked = false;
-            self.waiting.wake_other(side.other());
+            self.wake.waiting.wake_other(side.other());
         }
         if polled.is_ready() && self.driver.connection.state() == State::Closed {
-            self.attachment = None;
+            self.wake.attachment = None;
         }
         polled
     }
@@ -294,18 +304,18 @@ impl<I: Io> Core<I> {
     #[inline]
     fn say_farewell(&mut self) {
         let connection = &mut self.driver.connection;
-        if let Some(attachment) = &self.attachment
+        if let Some(attachment) = &self.wake.attachment
             && let Some(CloseFrame { code, reason }) = attachment.farewell()
             && connection.close(*code, reason).is_ok()
         {
-            connection.handle_timeout(self.alarm.now()); // its deadline starts
+            connection.handle_timeout(self.wake.alarm.now()); // its deadline starts
         }
     }
 
     /// `Ready` if a deadline has passed. Whoever waits is woken by the next one.
     #[inline]
     fn poll_alarm(&mut self, now: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        if (self.alarm).covers(self.driver.connection.deadline_nanos(), now) {
+        if (self.wake.alarm).covers(self.driver.connection.deadline_nanos(), now) {
             return Poll::Pending;
         }
         self.set_alarm(cx)
@@ -314,11 +324,11 @@ impl<I: Io> Core<I> {
     #[inline(never)]
     fn set_alarm(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let due = self.driver.connection.poll_timeout();
-        let Some(wakers) = self.waiting.shared() else {
-            return self.alarm.poll(due, cx);
+        let Some(wakers) = self.wake.waiting.shared() else {
+            return self.wake.alarm.poll(due, cx);
         };
         let waker = Waker::from(Arc::clone(wakers));
-        self.alarm.poll(due, &mut Context::from_waker(&waker))
+        self.wake.alarm.poll(due, &mut Context::from_waker(&waker))
     }
 }
 

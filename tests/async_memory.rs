@@ -24,6 +24,7 @@ use fullduplex::{Message, Role};
 
 for_each_adapter! {
     an_idle_connection_holds_no_buffer,
+    an_idle_connection_is_small,
     a_peer_that_stops_pins_what_it_sent,
     large_messages_are_read_in_large_steps,
     connections_that_take_turns_allocate_nothing,
@@ -97,6 +98,21 @@ fn an_idle_connection_holds_no_buffer<A: Adapter>() {
         let held = held(socket);
         assert!(held < SMALL, "{role:?}: {held}");
     }
+}
+
+/// What a task holds for a connection that waits, and what that holds itself: two pieces of 72 and
+/// some 300 bytes. The rest is the stream's and the waker's.
+fn an_idle_connection_is_small<A: Adapter>() {
+    let stream = stream(b"");
+    let mut socket = A::open(Role::Server, &timeless(), &stream);
+    assert_eq!(size_of_val(&socket), size_of::<usize>());
+    assert!(size_of_val(&socket.next_event()) <= 48);
+    assert!(size_of_val(&socket.recv()) <= 24);
+    assert!(size_of_val(&socket.send(Message::text(""))) <= 80);
+    talk(&mut socket, Role::Server, &stream);
+    assert_eq!(receive(&mut socket), 0);
+    let held = held(socket);
+    assert!(held <= 448, "{held}");
 }
 
 /// In the middle of a frame, a connection holds what has come of it and little more.

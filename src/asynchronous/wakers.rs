@@ -43,16 +43,20 @@ impl Waiting {
     /// another one. Tells whether that was found out just now, so that the timer wakes only one.
     #[inline(always)]
     pub(super) fn arrive(&mut self, side: Side, waker: &Waker) -> bool {
-        if let Self::Alone(last) = self {
-            let another = (last.as_ref())
-                .is_some_and(|(known, other)| *known != side && !other.will_wake(waker));
-            if another {
-                self.share().register(side, waker);
+        let another = match self {
+            Self::Together(wakers) => {
+                wakers.register(side, waker);
+                return false;
             }
-            return another;
+            // Not one pattern: that would be a jump through a table, for which a processor that
+            // comes from the kernel has no prediction.
+            Self::Alone(last) => (last.as_ref())
+                .is_some_and(|(known, other)| *known != side && !other.will_wake(waker)),
+        };
+        if another {
+            self.share().register(side, waker);
         }
-        self.share().register(side, waker);
-        false
+        another
     }
 
     /// Before a task that is alone waits: remembers it. Tells whether the timer wakes another one.

@@ -283,7 +283,8 @@ impl Inbox {
         mem::take(&mut self.fresh)
     }
 
-    /// The unread bytes, to be unmasked in place; never `None`, but a caller may know a shorter way then.
+    /// The unread bytes, to be unmasked in place. It never is `None`; what to do if it were, a caller
+    /// says at less cost than this could.
     #[inline]
     pub(super) fn unread_mut(&mut self) -> Option<&mut [u8]> {
         self.block.get_mut(self.next..self.end)

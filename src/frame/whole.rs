@@ -67,7 +67,7 @@ impl WholeMessage {
 }
 
 /// The longest payload whose length fits into the second byte of its frame.
-pub(crate) const LONGEST_SHORT: usize = 125;
+pub(crate) const LONGEST_SHORT: usize = LENGTH_16 as usize - 1;
 
 /// Appends a frame of its own without a mask, unless its payload is longer than
 /// [`LONGEST_SHORT`]. There is no [`Header`](super::Header) to be put together, and one look at how

@@ -7,6 +7,9 @@ use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::io::{self, ErrorKind, IoSlice};
 
+use bytes::Bytes;
+
+use super::memory::keep_payload;
 use super::wakers::Wakers;
 use crate::driver::Transport;
 
@@ -214,6 +217,10 @@ impl<I: Io> Transport for Polled<'_, '_, I> {
         _: Option<Duration>,
     ) -> Poll<io::Result<usize>> {
         self.poll_writing(|io, cx| io.poll_write(cx, slices))
+    }
+
+    fn keep(&mut self, payload: Bytes) {
+        keep_payload(payload);
     }
 
     #[inline(always)]

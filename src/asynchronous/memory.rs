@@ -7,16 +7,18 @@ use core::cell::{Cell, RefCell};
 use core::mem;
 use std::thread_local;
 
+use bytes::Bytes;
+
 use crate::connection::{Connection, Inbox, LARGEST_BUFFER, Parked};
 
 /// How many inboxes and buffers a thread keeps beside the latest. That one serves all connections
 /// that do not wait in the middle of something.
 const KEPT: usize = 8;
 
-/// Inboxes that have grown are kept while they take no more than this together. A stream of large
-/// messages would find no use in smaller ones, and a burst on many connections does not leave more
-/// than this behind.
-const LARGE_KEPT: usize = 4 * 1024 * 1024;
+/// Inboxes that have grown are kept while they take no more than this together: four of 1 MiB, and
+/// what stands beside the messages. A stream of large messages would find no use in smaller ones, and
+/// a burst on many connections does not leave more than this behind.
+const LARGE_KEPT: usize = 4 * (1024 + 16) * 1024;
 
 /// An inbox that holds less than this part of its size is emptied into memory of the right size,
 /// so that a peer that stops in the middle of a frame pins no read block.
@@ -27,8 +29,8 @@ const SPARSE: usize = 8;
 const COPIED: usize = 32 * 1024;
 
 thread_local! {
-    /// The ordinary inbox that was given back last: mostly the only one, so that it is looked for
-    /// first and in the shortest way.
+    /// The largest inbox that was given back: mostly the only one, so that it is looked for first and
+    /// in the shortest way.
     static LATEST: Cell<Option<Box<Inbox>>> = const { Cell::new(None) };
     static POOL: RefCell<Pool> = const { RefCell::new(Pool { inboxes: Vec::new(), buffers: Vec::new() }) };
 }
@@ -40,12 +42,19 @@ struct Pool {
 }
 
 impl Pool {
-    fn has_room(&self, inbox: &Inbox) -> bool {
+    fn take_largest(&mut self) -> Option<Box<Inbox>> {
+        let inboxes = self.inboxes.iter().enumerate();
+        let (largest, _) = inboxes.max_by_key(|(_, inbox)| inbox.size())?;
+        Some(self.inboxes.swap_remove(largest))
+    }
+
+    /// Whether `inbox` can be kept beside the others and the latest.
+    fn has_room(&self, inbox: &Inbox, latest: &Inbox) -> bool {
         let large = |inbox: &Inbox| Some(inbox.size()).filter(|size| *size > LARGEST_BUFFER);
         self.inboxes.len() < KEPT
             && large(inbox).is_none_or(|size| {
                 let others = self.inboxes.iter().filter_map(|inbox| large(inbox));
-                size + others.sum::<usize>() <= LARGE_KEPT
+                size + others.chain(large(latest)).sum::<usize>() <= LARGE_KEPT
             })
     }
 }
@@ -66,9 +75,11 @@ impl Memory {
     }
 
     /// The inbox, and its memory to queue into for `connection`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn inbox_for(&mut self, connection: &mut Connection) -> &mut Inbox {
         let parked = &mut self.parked;
+        // What a large message has taken the memory of gets some of another one.
+        self.inbox.take_if(|inbox| inbox.is_bare());
         self.inbox.get_or_insert_with(|| {
             let mut inbox = resumed(parked);
             connection.borrow_buffer(&mut inbox);
@@ -126,6 +137,17 @@ impl Memory {
     }
 }
 
+/// Keeps the memory of a large payload that was written: the next one is read into it, and needs
+/// neither be cleared nor moved while it grows.
+#[inline(never)]
+pub(super) fn keep_payload(payload: Bytes) {
+    if (LARGEST_BUFFER..=LARGE_KEPT).contains(&payload.len())
+        && let Some(inbox) = Inbox::over(payload)
+    {
+        keep(Box::new(inbox));
+    }
+}
+
 #[inline]
 fn resumed(parked: &mut Parked) -> Box<Inbox> {
     let latest = LATEST.try_with(Cell::take).ok().flatten();
@@ -136,30 +158,49 @@ fn resumed(parked: &mut Parked) -> Box<Inbox> {
 
 #[cold]
 fn another() -> Box<Inbox> {
-    pool(|pool| pool.inboxes.pop()).unwrap_or_default()
+    pool(Pool::take_largest).unwrap_or_default()
 }
 
 /// Gives an inbox back to the thread.
-#[inline]
+#[inline(always)]
 fn keep(inbox: Box<Inbox>) {
-    let former = if inbox.size() <= LARGEST_BUFFER {
-        LATEST.try_with(|latest| latest.replace(Some(inbox)))
-    } else {
-        Ok(Some(inbox))
-    };
-    if let Ok(Some(inbox)) = former {
-        keep_another(inbox);
+    if !(1..=LARGE_KEPT).contains(&inbox.size()) {
+        return keep_none(inbox);
+    }
+    let former = LATEST.try_with(|latest| latest.replace(Some(inbox)));
+    if let Ok(Some(former)) = former {
+        keep_both(former);
     }
 }
 
+/// Leaves the place that is looked at first to an inbox with memory: this one's went away with a
+/// message, or has grown too large to be kept.
+#[cold]
+fn keep_none(inbox: Box<Inbox>) {
+    drop(inbox);
+    let _ = LATEST.try_with(|latest| {
+        let inbox = latest.take().or_else(|| pool(Pool::take_largest));
+        latest.set(inbox);
+    });
+}
+
+/// Keeps `former` beside the latest, and the larger one where it is looked for first: a large
+/// message would have to grow the other one.
 #[inline(never)]
-fn keep_another(inbox: Box<Inbox>) {
+fn keep_both(mut former: Box<Inbox>) {
+    let Ok(Some(mut latest)) = LATEST.try_with(Cell::take) else {
+        return;
+    };
+    if former.size() > latest.size() {
+        mem::swap(&mut former, &mut latest);
+    }
     pool(|pool| {
-        if pool.has_room(&inbox) {
-            pool.inboxes.push(inbox);
+        if pool.has_room(&former, &latest) {
+            pool.inboxes.push(former);
         }
         None::<()>
     });
+    let _ = LATEST.try_with(|place| place.set(Some(latest)));
 }
 
 impl From<Inbox> for Memory {

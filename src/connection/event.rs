@@ -155,7 +155,7 @@ impl Binary<'_> {
     pub fn into_bytes(self) -> Bytes {
         match self.0 {
             BinaryPlace::Lent(bytes) => Bytes::copy_from_slice(bytes),
-            BinaryPlace::Block(inbox, range) => inbox.split_off(range),
+            BinaryPlace::Block(inbox, range) => inbox.detach(range),
             BinaryPlace::Gathered(bytes) => mem::take(bytes).into(),
         }
     }

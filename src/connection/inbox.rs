@@ -11,6 +11,7 @@
 //! Text that arrives in pieces is gathered in a `String` instead, since a `str` can be lent again
 //! and again without being validated again only from there.
 
+mod detached;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod parked;
@@ -25,7 +26,6 @@ use bytes::{Bytes, BytesMut};
 
 pub use parked::Parked;
 
-use super::event::BinaryPlace;
 use super::retention::Retention;
 use crate::utf8::{Decoder, Utf8Error};
 
@@ -36,11 +36,6 @@ const FIRST_READ: usize = 4 * 1024;
 /// The largest read that is offered without a frame in progress that needs more. More than this no
 /// longer saves system calls worth its cache footprint.
 const LARGEST_READ: usize = 64 * 1024;
-
-/// Payloads below this are copied when they are detached: a copy of this size costs less than
-/// clearing the memory that would take the place of what was split off the block, and a message that
-/// is kept does not pin a read block.
-const DETACH_BY_COPY: usize = 32 * 1024;
 
 /// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
 /// again.
@@ -131,28 +126,35 @@ impl Inbox {
             self.next = self.message_end;
             self.end = self.message_end;
         }
-        let gathered = self.gathered();
+        let (held, wanted) = (self.held(), self.wanted);
         // What is gathered has taken up to half as much again; the block may take the other half.
         let allowed = LARGEST_READ
-            .saturating_add(gathered / 2)
+            .saturating_add(self.gathered() / 2)
             .min(LARGEST_GATHERING_READ)
-            .max(self.held().saturating_mul(2))
-            - self.held();
+            .saturating_sub(held)
+            .max(held.saturating_add(FIRST_READ));
+        // A frame of many reads gets some room more, since its memory may serve for the next one.
+        let slack = if wanted > LARGEST_READ { FIRST_READ } else { 0 };
         let room = self
             .next_read
-            .max(self.wanted)
+            .max(wanted.saturating_add(slack))
             .min(allowed)
             .max(at_least)
             .max(FIRST_READ);
-        // Half of that will do in a block of a read's size, or it would grow again for the few bytes
-        // that each read adds to what is held; but not less than the frame needs to its end, if that
-        // is in reach.
-        let end = Some(self.wanted).filter(|wanted| *wanted <= allowed);
-        let enough = (room / 2)
-            .min(LARGEST_READ)
-            .max(self.next_read.saturating_sub(self.held()))
-            .max(end.unwrap_or_default())
-            .max(at_least);
+        let rest = self.block.len() - self.end;
+        let enough = if held >= LARGEST_READ && (1..=rest).contains(&wanted) {
+            wanted.max(at_least) // to read a little less costs less than to move all of it
+        } else {
+            // Half of that will do in a block of a read's size, or it would grow again for the few
+            // bytes that each read adds to what is held; but not less than the frame needs to its
+            // end, if that is in reach.
+            let end = Some(wanted).filter(|wanted| *wanted <= allowed);
+            (room / 2)
+                .min(LARGEST_READ)
+                .max(self.next_read.saturating_sub(held))
+                .max(end.unwrap_or_default())
+                .max(at_least)
+        };
         if self.block.len() - self.end < enough {
             self.make_room(enough, room);
         }
@@ -196,6 +198,13 @@ impl Inbox {
     #[inline]
     pub(crate) fn is_vacant(&self) -> bool {
         self.held() == 0 && self.wanted == 0 && !self.gathering
+    }
+
+    /// Whether it holds nothing at all, not even memory.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    #[inline]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.allocated == 0 && self.size() == 0 && self.is_vacant()
     }
 
     /// How many bytes are held for the connection.
@@ -335,31 +344,6 @@ impl Inbox {
         self.block.get(range).unwrap_or_default()
     }
 
-    /// Lends a binary message at `range`, which ends before the unread bytes.
-    #[inline]
-    pub(super) fn lend(&mut self, range: Range<usize>) -> BinaryPlace<'_> {
-        if range.len() < DETACH_BY_COPY || range.end > self.next {
-            BinaryPlace::Lent(self.slice(range))
-        } else {
-            BinaryPlace::Block(self, range)
-        }
-    }
-
-    /// Splits a large message off the block.
-    #[inline(never)]
-    pub(super) fn split_off(&mut self, range: Range<usize>) -> Bytes {
-        let mut front = self.block.split_to(range.end);
-        for index in [
-            &mut self.message,
-            &mut self.message_end,
-            &mut self.next,
-            &mut self.end,
-        ] {
-            *index = index.saturating_sub(range.end);
-        }
-        front.split_off(range.start).freeze()
-    }
-
     /// Bytes of the message that is being gathered outside the block.
     fn gathered(&self) -> usize {
         if self.gathering {
@@ -408,16 +392,25 @@ impl Inbox {
         (self.message, self.message_end) = (0, message);
         (self.next, self.end) = (message, message + unread);
         if self.block.len() - self.end < enough {
-            self.grow(room.max(self.held() / 2)); // so that many small steps do not add up
+            // So that many small steps do not add up.
+            let least = if enough < self.held() / 8 {
+                self.held() / 2
+            } else {
+                0
+            };
+            self.grow(enough, room.max(least));
         }
     }
 
-    /// Grows the block to exactly `room` behind what it holds. Left to itself, `BytesMut` would
-    /// double its capacity, which already includes the room.
-    fn grow(&mut self, room: usize) {
+    /// Grows the block to exactly `room` behind what it holds, or less if there is `enough` already.
+    /// Left to itself, `BytesMut` would double its capacity, which already includes the room.
+    fn grow(&mut self, enough: usize, room: usize) {
         self.block.truncate(self.end);
-        let mut memory = Vec::from(mem::take(&mut self.block));
-        memory.reserve_exact(room);
+        let mut memory = Vec::from(mem::take(&mut self.block)); // starts at its start again
+        if memory.capacity() - memory.len() < enough {
+            memory.reserve_exact(room);
+        }
+        let room = room.min(memory.capacity() - memory.len());
         memory.resize(self.end + room, 0);
         self.allocated = memory.capacity();
         self.block = BytesMut::from(Bytes::from(memory));

@@ -17,6 +17,8 @@ use super::retention::Retention;
 /// half of it. Before that, moving the rest costs more than the memory is worth.
 const COMPACT_FROM: usize = 64 * 1024;
 
+const BEYOND: &str = "advanced beyond the end of the queue";
+
 /// What a connection wants to write, as a [`Buf`]: write any prefix of it, then
 /// [`advance`](Buf::advance) by what the transport took.
 ///
@@ -51,6 +53,9 @@ pub struct Outgoing {
 struct Payloads {
     /// Each with the place in the buffer before which it goes.
     waiting: VecDeque<(usize, Bytes)>,
+    /// How much of the first has been written. It stays whole, so that its memory can be used again.
+    taken: usize,
+    /// What waits of them all, in bytes.
     bytes: usize,
 }
 
@@ -128,6 +133,48 @@ impl Outgoing {
         (!self.lacks_buffer()).then(|| mem::take(&mut self.buffer))
     }
 
+    /// [`advance`](Buf::advance)s where all [is in one buffer](Self::is_one_buffer).
+    ///
+    /// # Panics
+    ///
+    /// If `count` exceeds what is remaining.
+    #[inline]
+    pub(crate) fn advance_buffer(&mut self, count: usize) {
+        assert!(count <= self.buffer.len() - self.head, "{BEYOND}");
+        self.written += count as u64; // usize is at most 64 bits wide
+        self.head += count;
+        if self.head == self.buffer.len() {
+            self.drained();
+        } else {
+            self.compact_if_due();
+        }
+    }
+
+    /// [`advance`](Buf::advance)s, and returns the last payload that is written now, for the sake of
+    /// its memory.
+    ///
+    /// # Panics
+    ///
+    /// If `count` exceeds what is remaining.
+    pub(crate) fn take_written(&mut self, count: usize) -> Option<Bytes> {
+        let Some(payloads) = &mut self.payloads else {
+            self.advance_buffer(count);
+            return None;
+        };
+        assert!(
+            count <= payloads.bytes + self.buffer.len() - self.head,
+            "{BEYOND}"
+        );
+        self.written += count as u64; // usize is at most 64 bits wide
+        let written = payloads.advance(&mut self.head, count);
+        if self.is_empty() {
+            self.drained();
+        } else {
+            self.compact_if_due();
+        }
+        written
+    }
+
     #[inline]
     fn drained(&mut self) {
         let peak = saturated(mem::take(&mut self.head)).max(mem::take(&mut self.peak));
@@ -137,7 +184,10 @@ impl Outgoing {
         }
     }
 
-    fn compact(&mut self) {
+    fn compact_if_due(&mut self) {
+        if self.head < COMPACT_FROM || self.head < self.buffer.len() / 2 {
+            return;
+        }
         self.peak = self.peak.max(saturated(self.buffer.len()));
         let head = mem::take(&mut self.head);
         self.buffer.drain(..head);
@@ -149,8 +199,23 @@ impl Outgoing {
 }
 
 impl Payloads {
-    /// Moves `head` on by what of `count` written bytes was in the buffer.
-    fn advance(&mut self, head: &mut usize, count: usize) {
+    /// What waits, each with the place in the buffer before which it goes.
+    fn unwritten(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        let mut taken = self.taken;
+        (self.waiting.iter()).map(move |(place, payload)| {
+            let rest = payload.get(mem::take(&mut taken)..);
+            (*place, rest.unwrap_or_default())
+        })
+    }
+
+    fn first(&self) -> Option<(usize, &[u8])> {
+        self.unwritten().next()
+    }
+
+    /// Moves `head` on by what of `count` written bytes was in the buffer, and returns the last
+    /// payload that is written now.
+    fn advance(&mut self, head: &mut usize, count: usize) -> Option<Bytes> {
+        let mut written = None;
         let mut rest = count;
         while rest > 0 {
             let Some((place, payload)) = self.waiting.front_mut() else {
@@ -160,16 +225,18 @@ impl Payloads {
             let before = (*place - *head).min(rest);
             *head += before;
             rest -= before;
-            let taken = payload.len().min(rest);
-            if *place == *head && taken > 0 {
-                payload.advance(taken);
-                self.bytes -= taken;
-                rest -= taken;
+            if *place == *head {
+                let count = (payload.len() - self.taken).min(rest);
+                self.taken += count;
+                self.bytes -= count;
+                rest -= count;
             }
-            if payload.is_empty() {
-                self.waiting.pop_front();
+            if self.taken == payload.len() {
+                self.taken = 0;
+                written = self.waiting.pop_front().map(|(_, payload)| payload);
             }
         }
+        written
     }
 }
 
@@ -185,10 +252,10 @@ impl Buf for Outgoing {
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        let first = (self.payloads.as_ref()).and_then(|payloads| payloads.waiting.front());
-        let end = match first {
-            Some((place, payload)) if *place == self.head => return payload,
-            Some((place, _)) => *place,
+        let payloads = self.payloads.as_deref();
+        let end = match payloads.and_then(Payloads::first) {
+            Some((place, payload)) if place == self.head => return payload,
+            Some((place, _)) => place,
             None => self.buffer.len(),
         };
         self.buffer.get(self.head..end).unwrap_or_default()
@@ -199,17 +266,7 @@ impl Buf for Outgoing {
     /// If `count` exceeds what is remaining.
     #[inline]
     fn advance(&mut self, count: usize) {
-        assert!(count <= self.len(), "advanced beyond the end of the queue");
-        self.written += count as u64; // usize is at most 64 bits wide
-        match &mut self.payloads {
-            None => self.head += count,
-            Some(payloads) => payloads.advance(&mut self.head, count),
-        }
-        if self.is_empty() {
-            self.drained();
-        } else if self.head >= COMPACT_FROM && self.head >= self.buffer.len() / 2 {
-            self.compact();
-        }
+        drop(self.take_written(count));
     }
 
     #[cfg(feature = "std")]
@@ -229,11 +286,11 @@ impl Buf for Outgoing {
             true
         };
         let payloads = self.payloads.iter();
-        for (place, payload) in payloads.flat_map(|payloads| &payloads.waiting) {
-            if !put(self.buffer.get(from..*place).unwrap_or_default()) || !put(payload) {
+        for (place, payload) in payloads.flat_map(|payloads| payloads.unwritten()) {
+            if !put(self.buffer.get(from..place).unwrap_or_default()) || !put(payload) {
                 return count;
             }
-            from = *place;
+            from = place;
         }
         put(self.buffer.get(from..).unwrap_or_default());
         count

@@ -19,6 +19,8 @@ pub(crate) use answering::Answering;
 pub(crate) use connecting::Connecting;
 pub(crate) use open::Driver;
 
+use bytes::Bytes;
+
 use crate::connection::ReceiveError;
 
 /// Something that moves bytes. `Pending` means "not now": nothing was read or written.
@@ -50,6 +52,9 @@ pub(crate) trait Transport {
         slices: &[IoSlice<'_>],
         deadline: Option<Duration>,
     ) -> Poll<io::Result<usize>>;
+
+    /// Takes a payload that was written and that nobody may need any more, for the sake of its memory.
+    fn keep(&mut self, _payload: Bytes) {}
 
     /// Passes on what the transport itself has buffered. Returns by `deadline` on its own clock.
     fn poll_flush(&mut self, deadline: Option<Duration>) -> Poll<io::Result<()>>;

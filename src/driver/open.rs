@@ -337,20 +337,28 @@ impl Line {
         while connection.wants_write() {
             let deadline = deadline(connection);
             let outgoing = connection.outgoing();
-            let written = if outgoing.is_one_buffer() {
-                transport.poll_write(&[IoSlice::new(outgoing.chunk())], deadline)
+            // A transport that claims more than it was given would break the queue.
+            let count = if outgoing.is_one_buffer() {
+                let chunk = outgoing.chunk();
+                let most = chunk.len();
+                let written = transport.poll_write(&[IoSlice::new(chunk)], deadline);
+                let count = ready!(written)?.min(most);
+                outgoing.advance_buffer(count);
+                count
             } else {
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let filled = outgoing.chunks_vectored(&mut slices);
-                transport.poll_write(slices.get(..filled).unwrap_or_default(), deadline)
+                let slices = slices.get(..filled).unwrap_or_default();
+                let written = transport.poll_write(slices, deadline);
+                let count = ready!(written)?.min(outgoing.remaining());
+                if let Some(payload) = outgoing.take_written(count) {
+                    transport.keep(payload);
+                }
+                count
             };
-            let count = ready!(written)?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            // A transport that claims more than it was given would break the queue.
-            let count = count.min(outgoing.remaining());
-            outgoing.advance(count);
             self.unflushed = true;
         }
         if self.unflushed {

@@ -46,6 +46,9 @@ fn serve<E: Future<Output = Result<(), Error>> + Send>(
     async move { echo(opening.await?).await }
 }
 
+/// From this size on, bytes are detached without a copy and written from where they are.
+const LARGE: usize = 32 * 1024;
+
 async fn lent(mut socket: WebSocket<TcpStream>) -> Result<(), Error> {
     loop {
         if socket.connection().is_full() {
@@ -53,7 +56,13 @@ async fn lent(mut socket: WebSocket<TcpStream>) -> Result<(), Error> {
         }
         match socket.next_event().await? {
             Some((Event::Text(text), connection)) => connection.send_text(&text)?,
-            Some((Event::Binary(bytes), connection)) => connection.send_binary(&bytes)?,
+            Some((Event::Binary(bytes), connection)) => {
+                if bytes.len() < LARGE {
+                    connection.send_binary(&bytes)?;
+                } else {
+                    connection.send(bytes.into_bytes())?;
+                }
+            }
             Some(_) => {}
             None => return Ok(()),
         }

@@ -141,7 +141,7 @@ impl Memory {
 /// neither be cleared nor moved while it grows.
 #[inline(never)]
 pub(super) fn keep_payload(payload: Bytes) {
-    if (LARGEST_BUFFER..=LARGE_KEPT).contains(&payload.len())
+    if payload.len() <= LARGE_KEPT
         && let Some(inbox) = Inbox::over(payload)
     {
         keep(Box::new(inbox));

@@ -33,13 +33,18 @@ use crate::utf8::{Decoder, Utf8Error};
 /// fills its room doubles the next one.
 const FIRST_READ: usize = 4 * 1024;
 
-/// The largest read that is offered without a frame in progress that needs more. More than this no
-/// longer saves system calls worth its cache footprint.
+/// The largest read that is offered without a frame in progress that needs more, and the room that
+/// such a frame gets before as much of it has come.
 const LARGEST_READ: usize = 64 * 1024;
+
+/// The largest read where the memory is not the connection's own and reads come back full. Streams of
+/// messages of 16 KiB take a sixth less time than with half of that, since fewer messages are cut and
+/// fewer system calls made; twice as much changes nothing and leaves the second-level cache.
+const LONGEST_READ: usize = 128 * 1024;
 
 /// Buffers to queue into are kept up to this size: as much as is written at a time, and as much
 /// again.
-pub(crate) const LARGEST_BUFFER: usize = 128 * 1024;
+pub(crate) const LARGEST_BUFFER: usize = 256 * 1024;
 
 /// The largest read while a message is gathered outside the block.
 const LARGEST_GATHERING_READ: usize = 256 * 1024;
@@ -110,12 +115,26 @@ impl Inbox {
     pub fn spare(&mut self, at_least: usize) -> &mut [u8] {
         if self.held() == 0 {
             self.start_over();
-            let enough = self.next_read.max(self.wanted).max(at_least);
+            let next_read = self.next_read.min(LARGEST_READ);
+            let enough = next_read.max(self.wanted).max(at_least);
             if self.block.len() >= enough.max(FIRST_READ) {
                 return &mut self.block;
             }
         }
         self.spare_behind(at_least)
+    }
+
+    /// As [`spare`](Self::spare), in memory that is the connection's only while it works: longer reads
+    /// where they come back full.
+    #[cfg(feature = "std")]
+    #[inline(always)]
+    pub(crate) fn long_spare(&mut self) -> &mut [u8] {
+        let at_least = if self.next_read > LARGEST_READ {
+            LONGEST_READ
+        } else {
+            0
+        };
+        self.spare(at_least)
     }
 
     /// Room behind what is held, or in a block that has to grow.
@@ -135,8 +154,8 @@ impl Inbox {
             .max(held.saturating_add(FIRST_READ));
         // A frame of many reads gets some room more, since its memory may serve for the next one.
         let slack = if wanted > LARGEST_READ { FIRST_READ } else { 0 };
-        let room = self
-            .next_read
+        let next_read = self.next_read.min(LARGEST_READ);
+        let room = next_read
             .max(wanted.saturating_add(slack))
             .min(allowed)
             .max(at_least)
@@ -151,7 +170,7 @@ impl Inbox {
             let end = Some(wanted).filter(|wanted| *wanted <= allowed);
             (room / 2)
                 .min(LARGEST_READ)
-                .max(self.next_read.saturating_sub(held))
+                .max(next_read.saturating_sub(held))
                 .max(end.unwrap_or_default())
                 .max(at_least)
         };
@@ -171,7 +190,7 @@ impl Inbox {
         self.fresh |= count > 0;
         self.peak = self.peak.max(self.end);
         if count >= room {
-            self.next_read = (self.next_read.max(FIRST_READ) * 2).min(LARGEST_READ);
+            self.next_read = (self.next_read.max(FIRST_READ) * 2).min(LONGEST_READ);
         }
     }
 

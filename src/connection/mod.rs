@@ -28,7 +28,7 @@ use core::time::Duration;
 pub use config::{Config, Delivery, Keepalive, Limits, Role, Timeouts};
 pub use error::{ReceiveError, SendError, Unsent};
 pub use event::{Binary, Event, Piece, Text};
-#[cfg(feature = "std")]
+#[cfg(any(feature = "tokio", feature = "futures"))]
 pub(crate) use inbox::LARGEST_BUFFER;
 pub use inbox::{Inbox, Parked};
 pub use keys::MaskKeys;

@@ -7,13 +7,11 @@ use std::io::{self, IoSlice};
 use bytes::Buf;
 
 use super::{Failure, Transport, earlier, end_of_turn, goes_on, repeat};
-use crate::connection::{
-    Connection, Event, Inbox, LARGEST_BUFFER, Outcome, ReceiveError, Received, State, Whole,
-};
+use crate::connection::{Connection, Event, Inbox, Outcome, ReceiveError, Received, State, Whole};
 
 /// What is queued is written out when it has grown to this, even while more input waits: enough to
 /// make a system call cheap, and no need to grow the queue further.
-const FLUSH_AT: usize = 64 * 1024;
+const FLUSH_AT: usize = 128 * 1024;
 
 /// After a write that had to wait, so many reads come first while they find something. Each write
 /// that waits costs a turn, and the peer may be waiting for us to read.
@@ -22,6 +20,9 @@ const READS_FIRST: u8 = 16;
 /// Receive memory that has grown is given back when nothing has come for so long: long enough that
 /// a stream of large messages need not take it again and again.
 const GIVE_BACK_AFTER: Duration = Duration::from_secs(1);
+
+/// Receive memory up to this size has not grown much.
+const KEPT: usize = 64 * 1024;
 
 /// The most slices that one vectored write gathers.
 const SLICES: usize = 16;
@@ -238,13 +239,18 @@ impl Line {
                 connection.handle_timeout(now);
             }
             due = connection.poll_timeout();
-            if inbox.size() > LARGEST_BUFFER && inbox.is_vacant() {
+            if inbox.size() > KEPT && inbox.is_vacant() {
                 give_back = Some(now.saturating_add(GIVE_BACK_AFTER));
             }
         }
         let due = earlier(due, give_back);
         let turn = end_of_turn(transport).filter(|_| is_blocked);
-        let read = transport.poll_read(inbox.spare(0), earlier(turn, earlier(due, give_up)));
+        let room = if T::WAITS {
+            inbox.spare(0)
+        } else {
+            inbox.long_spare()
+        };
+        let read = transport.poll_read(room, earlier(turn, earlier(due, give_up)));
         if is_overdue {
             if matches!(read, Poll::Ready(Ok(1..))) {
                 connection.note_life();

@@ -299,12 +299,12 @@ fn an_idle_connection_holds_no_heap() {
     }
 }
 
-/// The memory of a queue goes with the inbox to whoever has it next, up to 128 KiB of it.
+/// The memory of a queue goes with the inbox to whoever has it next, up to 256 KiB of it.
 #[test]
 fn the_memory_of_a_large_queue_is_not_kept() {
     const HEADER: usize = 10;
     warm_up(&timeless());
-    for (size, is_kept) in [(128 * 1024, true), (128 * 1024 + 1, false)] {
+    for (size, is_kept) in [(256 * 1024, true), (256 * 1024 + 1, false)] {
         let payload = vec![b'x'; size - HEADER];
         let mut inbox = Inbox::new();
         let mut talk = || {

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use bytes::{Buf, Bytes};
 
-use super::{Inbox, LARGEST_BUFFER};
+use super::{Inbox, LONGEST_READ};
 use crate::connection::event::BinaryPlace;
 
 /// Payloads below this are copied when they are detached: a copy of this size costs less than
@@ -14,11 +14,15 @@ use crate::connection::event::BinaryPlace;
 const DETACH_BY_COPY: usize = 32 * 1024;
 
 impl Inbox {
-    /// An inbox that reads into the memory of `payload`, unless somebody else has that, too.
+    /// An inbox that reads into the memory of `payload`, unless that is small or somebody else has it,
+    /// too.
     #[cfg(any(feature = "tokio", feature = "futures"))]
     pub(crate) fn over(payload: Bytes) -> Option<Self> {
-        use super::{FIRST_READ, LARGEST_READ};
+        use super::FIRST_READ;
 
+        if payload.len() <= LONGEST_READ {
+            return None;
+        }
         let mut block = payload.try_into_mut().ok()?;
         // The last part of something far larger moves to its start, so that all of it is counted.
         let _ = block.try_reclaim(block.capacity() - block.len() + 1);
@@ -28,7 +32,7 @@ impl Inbox {
         Some(Self {
             block,
             allocated,
-            next_read: LARGEST_READ,
+            next_read: LONGEST_READ,
             ..Self::default()
         })
     }
@@ -47,7 +51,7 @@ impl Inbox {
     #[inline(never)]
     pub(in crate::connection) fn detach(&mut self, range: Range<usize>) -> Bytes {
         let rest = self.block.len() - range.end;
-        let mut message = if self.held() == 0 && range.len() > LARGEST_BUFFER.max(rest) {
+        let mut message = if self.held() == 0 && range.len() > LONGEST_READ.max(rest) {
             // Nobody shares the memory of the message then, so that it can be used again.
             self.allocated = 0;
             let mut whole = mem::take(&mut self.block);

@@ -119,6 +119,10 @@ impl<I: Io> WebSocket<I> {
     /// there is written together, once nothing more is to be read without waiting. `None` when the
     /// connection was closed with a closing handshake.
     ///
+    /// A binary message of 32 KiB or more is sent on without a copy as
+    /// [`into_bytes`](crate::connection::Binary::into_bytes). When it was written, the next large
+    /// message is received into its memory.
+    ///
     /// Sending on it is refused with [`SendError::Full`](crate::SendError::Full) when the peer does
     /// not read what it gets: check [`Connection::is_full`] before, and [`flush`](Self::flush) if
     /// it is.

@@ -129,7 +129,7 @@ impl Inbox {
     #[cfg(feature = "std")]
     #[inline(always)]
     pub(crate) fn long_spare(&mut self) -> &mut [u8] {
-        let at_least = if self.next_read > LARGEST_READ {
+        let at_least = if self.next_read > LARGEST_READ && self.held() < LARGEST_READ {
             LONGEST_READ
         } else {
             0
@@ -223,7 +223,7 @@ impl Inbox {
     #[cfg(any(feature = "tokio", feature = "futures"))]
     #[inline]
     pub(crate) fn is_bare(&self) -> bool {
-        self.allocated == 0 && self.size() == 0 && self.is_vacant()
+        self.size() == 0 && self.is_vacant()
     }
 
     /// How many bytes are held for the connection.

@@ -235,8 +235,8 @@ fn introduction(results: &Results) -> String {
          is done: [peers/README.md](peers/README.md).\n\n\
          `fullduplex mio` is the example `echo_mio`, one loop over the core without a runtime; \
          `fullduplex tokio` lends events and answers on the connection, as the example \
-         `echo_tokio` does; `feed` receives messages and sends them back. All on tokio run on one \
-         thread.\n\n\
+         `echo_tokio` does, but sends 32 KiB and more from where they are; `feed` receives \
+         messages and sends them back. All on tokio run on one thread.\n\n\
          {date}, {processor}, {cores} cores, Linux {kernel}, {rustc}, `lto = \"fat\"`, \
          `codegen-units = 1`, no flags for the processor. {}. permessage-deflate is zlib-rs \
          everywhere except in soketto, which brings C zlib (libz-sys).\n\n\

@@ -1,5 +1,6 @@
 //! `fullduplex::tokio`. By default events are lent and answered on the connection, as the example
-//! `echo_tokio` does it; with `--batch`, which is `feed`, messages are received and sent back.
+//! `echo_tokio` does it, and large ones detached; with `--batch`, which is `feed`, messages are
+//! received and sent back.
 
 use fullduplex::handshake::OriginPolicy;
 use fullduplex::handshake::server;

@@ -50,6 +50,33 @@ fn a_large_binary_message_is_detached_without_a_copy() {
     }
 }
 
+/// Its memory can be used again when it was sent on. Below that, and if anything is there behind it,
+/// the rest of the block is read into.
+#[test]
+fn a_message_of_more_than_128_kib_has_its_memory_alone() {
+    const MOST: usize = 128 * 1024;
+    for role in ROLES {
+        for (length, behind, alone) in [
+            (MOST, 0, false),
+            (MOST + 1, 0, true),
+            (MOST + 1, 1, false),
+            (1 << 20, 0, true),
+        ] {
+            let mut connection = connection(role, &Config::default());
+            let mut inbox = Inbox::new();
+            let next = frame(role, 0x82, b"next");
+            let mut bytes = frame(role, 0x82, &vec![7; length]);
+            bytes.extend(&next[..behind]);
+            filled(&mut inbox, &bytes);
+            let (_, kept) = detach_binary(&mut connection, &mut inbox);
+            assert_eq!(kept.is_unique(), alone, "{role:?} {length} {behind}");
+            filled(&mut inbox, &next[behind..]);
+            assert_eq!(detach_binary(&mut connection, &mut inbox).1, &b"next"[..]);
+            assert_eq!(kept, vec![7; length]);
+        }
+    }
+}
+
 #[test]
 fn a_small_binary_message_is_detached_by_a_copy() {
     for role in ROLES {

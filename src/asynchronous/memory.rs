@@ -48,14 +48,16 @@ impl Pool {
         Some(self.inboxes.swap_remove(largest))
     }
 
-    /// Whether `inbox` can be kept beside the others and the latest.
-    fn has_room(&self, inbox: &Inbox, latest: &Inbox) -> bool {
+    /// Keeps `inbox` if it has memory and there is room for it beside the others.
+    fn add(&mut self, inbox: Box<Inbox>) {
         let large = |inbox: &Inbox| Some(inbox.size()).filter(|size| *size > LARGEST_BUFFER);
-        self.inboxes.len() < KEPT
-            && large(inbox).is_none_or(|size| {
-                let others = self.inboxes.iter().filter_map(|inbox| large(inbox));
-                size + others.chain(large(latest)).sum::<usize>() <= LARGE_KEPT
-            })
+        let has_room = large(&inbox).is_none_or(|size| {
+            let others = self.inboxes.iter().filter_map(|inbox| large(inbox));
+            size + others.sum::<usize>() <= LARGE_KEPT
+        });
+        if has_room && inbox.size() > 0 && self.inboxes.len() <= KEPT {
+            self.inboxes.push(inbox);
+        }
     }
 }
 
@@ -164,43 +166,29 @@ fn another() -> Box<Inbox> {
 /// Gives an inbox back to the thread.
 #[inline(always)]
 fn keep(inbox: Box<Inbox>) {
-    if !(1..=LARGE_KEPT).contains(&inbox.size()) {
-        return keep_none(inbox);
-    }
-    let former = LATEST.try_with(|latest| latest.replace(Some(inbox)));
-    if let Ok(Some(former)) = former {
-        keep_both(former);
-    }
-}
-
-/// Leaves the place that is looked at first to an inbox with memory: this one's went away with a
-/// message, or has grown too large to be kept.
-#[cold]
-fn keep_none(inbox: Box<Inbox>) {
-    drop(inbox);
-    let _ = LATEST.try_with(|latest| {
-        let inbox = latest.take().or_else(|| pool(Pool::take_largest));
-        latest.set(inbox);
-    });
-}
-
-/// Keeps `former` beside the latest, and the larger one where it is looked for first: a large
-/// message would have to grow the other one.
-#[inline(never)]
-fn keep_both(mut former: Box<Inbox>) {
-    let Ok(Some(mut latest)) = LATEST.try_with(Cell::take) else {
-        return;
+    let another = if (1..=LARGEST_BUFFER).contains(&inbox.size()) {
+        LATEST.try_with(|latest| latest.replace(Some(inbox)))
+    } else {
+        Ok(Some(inbox))
     };
-    if former.size() > latest.size() {
-        mem::swap(&mut former, &mut latest);
+    if let Ok(Some(another)) = another {
+        keep_another(another);
     }
-    pool(|pool| {
-        if pool.has_room(&former, &latest) {
-            pool.inboxes.push(former);
-        }
-        None::<()>
+}
+
+/// Keeps an inbox beside the others, as far as there is room, and the largest of all where it is
+/// looked for first: a large message would have to grow the others.
+#[inline(never)]
+fn keep_another(inbox: Box<Inbox>) {
+    let latest = LATEST.try_with(Cell::take).ok().flatten();
+    let largest = pool(|pool| {
+        latest
+            .into_iter()
+            .chain([inbox])
+            .for_each(|inbox| pool.add(inbox));
+        pool.take_largest()
     });
-    let _ = LATEST.try_with(|place| place.set(Some(latest)));
+    let _ = LATEST.try_with(|place| place.set(largest));
 }
 
 impl From<Inbox> for Memory {

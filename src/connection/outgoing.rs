@@ -208,10 +208,6 @@ impl Payloads {
         })
     }
 
-    fn first(&self) -> Option<(usize, &[u8])> {
-        self.unwritten().next()
-    }
-
     /// Moves `head` on by what of `count` written bytes was in the buffer, and returns the last
     /// payload that is written now.
     fn advance(&mut self, head: &mut usize, count: usize) -> Option<Bytes> {
@@ -253,7 +249,7 @@ impl Buf for Outgoing {
     #[inline]
     fn chunk(&self) -> &[u8] {
         let payloads = self.payloads.as_deref();
-        let end = match payloads.and_then(Payloads::first) {
+        let end = match payloads.and_then(|payloads| payloads.unwritten().next()) {
             Some((place, payload)) if place == self.head => return payload,
             Some((place, _)) => place,
             None => self.buffer.len(),

@@ -245,10 +245,12 @@ fn a_large_inbox_counts_beside_the_others<A: Adapter>() {
         };
         (0..3).for_each(|_| send(MIB));
         let frame = frame_to(Role::Server, BINARY, &vec![0; MIB]);
-        let stream = stream(&frame[..MIB / 2]);
-        let mut socket = A::open(Role::Server, &timeless(), &stream);
-        assert_eq!(receive(&mut socket), 0);
-        send(3 * MIB);
+        let (begun, silent) = (stream(&frame[..MIB / 2]), stream(b""));
+        let [mut receiving, mut sending] =
+            [&begun, &silent].map(|stream| A::open(Role::Server, &timeless(), stream));
+        assert_eq!(receive(&mut receiving), 0);
+        let large = Message::binary(vec![0; 3 * MIB]);
+        block_on(sending.send(large), || false).unwrap();
     };
     let measured = thread::spawn(move || measure(exchange)).join().unwrap();
     let kept = usize::try_from(measured.bytes_current).unwrap();

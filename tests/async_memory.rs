@@ -28,6 +28,8 @@ for_each_adapter! {
     an_idle_connection_is_small,
     a_peer_that_stops_pins_what_it_sent,
     large_messages_are_read_in_large_steps,
+    reads_that_come_back_full_grow_to_128_kib,
+    answers_go_out_at_128_kib,
     connections_that_take_turns_allocate_nothing,
     large_messages_that_are_sent_back_allocate_nothing_large,
     a_large_inbox_counts_beside_the_others,
@@ -149,6 +151,34 @@ fn large_messages_are_read_in_large_steps<A: Adapter>() {
         assert!(reads <= 16, "{first}: {reads} reads");
         assert!(room >= 128 * KIB, "{first}: {room}");
     }
+}
+
+/// Without a frame that needs more. There may be as much again, and what was cut, in the block.
+fn reads_that_come_back_full_grow_to_128_kib<A: Adapter>() {
+    let frames = frame_to(Role::Server, BINARY, &[7; KIB]).repeat(2000);
+    let stream = Hostile::new(&frames, After::Silence);
+    let mut socket = A::open(Role::Server, &timeless(), &stream);
+    assert_eq!(receive(&mut socket), 2000);
+    let room = stream.state().largest_room;
+    assert!((128 * KIB..256 * KIB).contains(&room), "{room}");
+}
+
+/// A read into the memory of a large message brings more than is queued before it is written.
+fn answers_go_out_at_128_kib<A: Adapter>() {
+    let frames = frame_to(Role::Server, BINARY, &[7; 1000]).repeat(1000);
+    let stream = stream(b"");
+    let mut socket = A::open(Role::Server, &timeless(), &stream);
+    let large = Message::binary(vec![0; MIB]);
+    block_on(socket.send(large), || false).unwrap();
+    stream.push_input(&frames);
+    let mut most = 0;
+    for _ in 0..1000 {
+        let polled = block_on(socket.next_event(), || stream.stir()).unwrap();
+        let (_, connection) = polled.unwrap();
+        connection.send_binary(&[8; 1000]).unwrap();
+        most = most.max(connection.queued());
+    }
+    assert!((128 * KIB..129 * KIB).contains(&most), "{most}");
 }
 
 /// Many connections on one thread use the same memory, one after the other.

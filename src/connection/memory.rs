@@ -113,6 +113,15 @@ mod tests {
         assert_eq!(inbox.size(), 4096 + inbox.text.capacity() + 100);
     }
 
+    #[test]
+    fn an_inbox_has_grown_beyond_64_kib() {
+        for (room, grown) in [(64 * 1024, false), (64 * 1024 + 1, true)] {
+            let mut inbox = Inbox::new();
+            inbox.spare(room);
+            assert_eq!(inbox.has_grown(), grown, "{room}");
+        }
+    }
+
     #[cfg(any(feature = "tokio", feature = "futures"))]
     #[test]
     fn what_is_held_for_a_connection_is_in_use() {

@@ -1,7 +1,7 @@
 //! When a buffer that a burst has grown is given back.
 
 /// Buffers up to this size are kept: they serve the ordinary reads and writes.
-const KEPT: usize = 64 * 1024;
+pub(super) const KEPT: usize = 64 * 1024;
 
 /// So many uses in a row that a smaller buffer could have served end the retention of a large one.
 /// One use alone must not: a stream of large messages would take and free the memory each time.

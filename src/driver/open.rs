@@ -21,9 +21,6 @@ const READS_FIRST: u8 = 16;
 /// a stream of large messages need not take it again and again.
 const GIVE_BACK_AFTER: Duration = Duration::from_secs(1);
 
-/// Receive memory up to this size has not grown much.
-const KEPT: usize = 64 * 1024;
-
 /// The most slices that one vectored write gathers.
 const SLICES: usize = 16;
 
@@ -239,7 +236,7 @@ impl Line {
                 connection.handle_timeout(now);
             }
             due = connection.poll_timeout();
-            if inbox.size() > KEPT && inbox.is_vacant() {
+            if inbox.has_grown() && inbox.is_vacant() {
                 give_back = Some(now.saturating_add(GIVE_BACK_AFTER));
             }
         }

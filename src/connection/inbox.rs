@@ -26,7 +26,7 @@ use bytes::{Bytes, BytesMut};
 
 pub use parked::Parked;
 
-use super::retention::{self, Retention};
+use super::retention::Retention;
 use crate::utf8::{Decoder, Utf8Error};
 
 /// The size of the first read. Small, since most connections carry small messages; a read that
@@ -240,7 +240,7 @@ impl Inbox {
     /// Whether it takes more memory than ordinary reads need.
     #[cfg(feature = "std")]
     pub(crate) fn has_grown(&self) -> bool {
-        self.size() > retention::KEPT
+        self.size() > super::retention::KEPT
     }
 
     /// How much memory it takes.

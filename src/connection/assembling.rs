@@ -138,7 +138,6 @@ impl Receiver {
         let last = frame_end && frame.fin;
         if frame_end {
             assembly.frame = None;
-            inbox.want(0);
         } else {
             let rest = usize::try_from(frame.remaining).unwrap_or(usize::MAX);
             inbox.want(rest.saturating_add(MAX_HEADER));

@@ -216,6 +216,9 @@ impl Receiver {
     /// Consumes bytes until there is something to report.
     pub(super) fn advance(&mut self, inbox: &mut Inbox) -> Result<Option<Ready>, ReceiveError> {
         let advanced = self.advance_frames(inbox);
+        if !self.is_in_frame() {
+            inbox.want(0);
+        }
         self.settle();
         advanced
     }
@@ -236,16 +239,12 @@ impl Receiver {
             let unread = inbox.unread();
             let (header, size) = match Header::decode(unread, self.rules) {
                 Ok(Some(decoded)) => decoded,
-                Ok(None) => {
-                    inbox.want(0);
-                    return self.starved();
-                }
+                Ok(None) => return self.starved(),
                 Err(error) => return Err(self.fail(error.into())),
             };
             let there = (unread.len() - size) as u64; // usize is at most 64 bits wide
             if header.opcode.is_control() {
                 if there < header.length {
-                    inbox.want(0);
                     return self.starved();
                 }
                 inbox.consume(size);
